@@ -1,0 +1,202 @@
+"""The only settings module; environments differ by variables alone (docs/guides/settings.md lists them)."""
+
+from pathlib import Path
+
+import environ
+
+from aigc_portal.embedded.layout import addresses, celery_url
+from aigc_portal.secret_files import own_secret
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env("AIGC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+DEBUG = env.bool("AIGC_DEBUG", default=False)
+# A key of its own per data directory, so that a fresh clone is safe without configuration.
+SECRET_KEY = env("AIGC_SECRET_KEY", default="") or own_secret(DATA_DIR, "django")
+
+# --- Addresses -------------------------------------------------------------------------------------------------------
+PORTAL_ORIGIN = env("AIGC_PORTAL_ORIGIN", default="http://portal.localhost:8000")
+# Host (and port) under which every instance has an origin of its own; best another registrable domain than the portal's.
+ENGINES_DOMAIN = env("AIGC_ENGINES_DOMAIN", default="engines.localhost:8000")
+ENGINES_SCHEME = env("AIGC_ENGINES_SCHEME", default=PORTAL_ORIGIN.split("://", 1)[0])
+PORTAL_HOST = PORTAL_ORIGIN.split("://", 1)[1]
+ALLOWED_HOSTS = [PORTAL_HOST.split(":")[0], *env.list("AIGC_EXTRA_HOSTS", default=[])]
+CSRF_TRUSTED_ORIGINS = [PORTAL_ORIGIN]
+SITE_NAME = env("AIGC_SITE_NAME", default="AIGC Portal")
+
+# --- Services --------------------------------------------------------------------------------------------------------
+EMBEDDED = addresses(DATA_DIR)
+DATABASES = {"default": env.db_url("DATABASE_URL", default=EMBEDDED.database_url)}
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": env.int("AIGC_DB_POOL", default=10),
+    "timeout": 10,
+}
+REDIS_URL = env("REDIS_URL", default=EMBEDDED.redis_url)
+# Separates installations and parallel test runs that share one Valkey.
+REDIS_PREFIX = env("AIGC_REDIS_PREFIX", default="aigc")
+
+INSTALLED_APPS = [
+    "aigc_portal",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "tenants",
+    "engines",
+    "gateway",
+    "billing",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "tenants.middleware.TimeZoneMiddleware",
+    "aigc_portal.middleware.PortalErrorMiddleware",
+]
+
+ROOT_URLCONF = "aigc_portal.urls"
+ASGI_APPLICATION = "aigc_portal.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "tenants.context.portal",
+            ],
+        },
+    },
+]
+
+# --- People ----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "tenants.adapters.InvitedOnlyAdapter"
+ACCOUNT_LOGOUT_ON_GET = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+EMAIL_BACKEND = env("AIGC_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+
+# --- Cookies and headers: `__Host-` names cannot be forged by a sister host; browsers accept them on *.localhost ------
+SESSION_COOKIE_NAME = "__Host-portal"
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_USE_SESSIONS = True
+CSRF_COOKIE_SECURE = True
+LANGUAGE_COOKIE_SECURE = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = False  # TLS and its redirect are the gateway's
+SECURE_HSTS_SECONDS = env.int("AIGC_HSTS_SECONDS", default=0 if PORTAL_ORIGIN.startswith("http://") else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
+SECURE_HSTS_PRELOAD = env.bool("AIGC_HSTS_PRELOAD", default=SECURE_HSTS_SECONDS > 0)
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ("/admin/",),  # unfold's Alpine.js evaluates expressions
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'", f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+# --- Database, static files, languages ---------------------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Tasks and live messages ---------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = celery_url(REDIS_URL)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"engines.*": {"queue": "provision"}, "billing.*": {"queue": "billing"}}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "global_keyprefix": f"{REDIS_PREFIX}:celery:"}
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{REDIS_PREFIX}:live"},
+    }
+}
+
+# --- Engines -------------------------------------------------------------------------------------------------------------
+# Ports of local engines; the gateway dials nothing else in local mode.
+LOCAL_PORTS = range(env.int("AIGC_LOCAL_PORT_FIRST", default=20_000), env.int("AIGC_LOCAL_PORT_LAST", default=20_999) + 1)
+STOP_GRACE_SECONDS = env.int("AIGC_STOP_GRACE_SECONDS", default=20)
+TRASH_DAYS = env.int("AIGC_TRASH_DAYS", default=7)
+
+# --- Gateway -------------------------------------------------------------------------------------------------------------
+GATEWAY_SECRET = env("AIGC_GATEWAY_SECRET", default="") or own_secret(DATA_DIR, "gateway")
+# "kid:key" pairs, newest first: the first signs, all verify.
+GATEWAY_KEYS = env.list("AIGC_GATEWAY_KEYS", default=[]) or ["1:" + own_secret(DATA_DIR, "gateway-token")]
+GWAUTH_BIND = env("AIGC_GWAUTH_BIND", default="127.0.0.1:8002")
+PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
+
+# --- Money ---------------------------------------------------------------------------------------------------------------
+DEFAULT_CURRENCY = env("AIGC_CURRENCY", default="USD")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env("AIGC_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.channels.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
+
+UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_SYMBOL": "memory"}

@@ -1,0 +1,15 @@
+"""The map of the portal's own host."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from tenants import views as tenant_views
+
+urlpatterns = [
+    path("", tenant_views.home, name="home"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("gw/", include("gateway.urls")),
+    path("<slug:tenant_slug>/costs/", include("billing.urls")),
+    path("<slug:tenant_slug>/", include("engines.urls")),
+]

@@ -1,0 +1,5 @@
+"""Addresses below /<tenant>/costs/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,30 @@
+"""Legal, stable, collision-free names. Computed once, stored, never recomputed from settings. Pure."""
+
+import re
+import secrets
+
+# No vowels and no look-alikes: a slug is read aloud and spells nothing.
+ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
+SLUG_LENGTH = 10
+SLUG_PATTERN = re.compile(rf"^[{ALPHABET}]{{{SLUG_LENGTH}}}$")
+
+
+def new_slug() -> str:
+    """Return a random DNS-safe public name: 27^10 ≈ 2·10^14 of them; a database constraint refuses the collision."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(SLUG_LENGTH))
+
+
+def workload_name(instance_slug: str) -> str:
+    """Name the workload of an instance, e.g. `i-7f3k2qxbcd`."""
+    return f"i-{instance_slug}"
+
+
+def instance_slug(workload: str) -> str | None:
+    """Return the slug in a workload's name, or None for a name that is not ours."""
+    slug = workload.removeprefix("i-")
+    return slug if workload.startswith("i-") and SLUG_PATTERN.match(slug) else None
+
+
+def volume_name(volume_slug: str) -> str:
+    """Name a volume, e.g. `v-7f3k2qxbcd`."""
+    return f"v-{volume_slug}"

@@ -1,0 +1,19 @@
+"""The life cycle's rows, by concept."""
+
+from engines.models.catalog import Capacity, Cluster, Engine, EngineFamily, EngineVersion, GpuClass
+from engines.models.instance import Instance, InstanceEvent
+from engines.models.run import RunFact
+from engines.models.volume import Volume
+
+__all__ = [
+    "Capacity",
+    "Cluster",
+    "Engine",
+    "EngineFamily",
+    "EngineVersion",
+    "GpuClass",
+    "Instance",
+    "InstanceEvent",
+    "RunFact",
+    "Volume",
+]

@@ -1,0 +1,192 @@
+"""What can be launched, and on what."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+absolute_path = RegexValidator(r"^/[^\0]*$", _("Must be an absolute path."))
+
+
+class EngineFamily(models.TextChoices):
+    """Which API an engine speaks; decides how its activity is read."""
+
+    COMFYUI = "comfyui", "ComfyUI"
+    SD_WEBUI = "sd-webui", "Stable Diffusion WebUI"
+    GRADIO = "gradio", "Gradio"
+    HTTP = "http", _("any web page")
+
+
+class Engine(models.Model):
+    """A kind of AIGC application."""
+
+    slug = models.SlugField(_("slug"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    summary = models.CharField(_("summary"), max_length=200, blank=True)
+    mark = models.CharField(_("mark"), max_length=2, blank=True, help_text=_("One or two letters, shown as its icon."))
+    mark_colour = models.CharField(
+        _("mark colour"), max_length=7, default="#5b6cff", validators=[RegexValidator(r"^#[0-9a-f]{6}$")]
+    )
+    homepage = models.URLField(_("homepage"), blank=True)
+    family = models.CharField(_("family"), max_length=10, choices=EngineFamily.choices, default=EngineFamily.HTTP)
+    hidden = models.BooleanField(_("hidden"), default=False, help_text=_("Not offered for new launches."))
+
+    class Meta:
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EngineVersion(models.Model):
+    """One immutable image or command of an engine with its defaults.
+
+    A database trigger refuses changes to what runs once the version has left draft; only status, default and notes may change.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        PUBLISHED = "published", _("published")
+        DEPRECATED = "deprecated", _("deprecated")
+
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="versions", verbose_name=_("engine"))
+    version = models.CharField(_("version"), max_length=40)
+    title = models.CharField(_("title"), max_length=80, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DRAFT)
+    is_default = models.BooleanField(_("default"), default=False, help_text=_("Chosen unless the artist picks another."))
+    image = models.CharField(_("image"), max_length=300, blank=True, help_text=_("Container image, best by digest."))
+    command = models.JSONField(
+        _("command"), default=list, blank=True, help_text=_("List of words. {port}, {data} and {python} are filled in.")
+    )
+    args = models.JSONField(_("arguments"), default=list, blank=True)
+    port = models.PositiveIntegerField(
+        _("port"), default=0, validators=[MaxValueValidator(65535)], help_text=_("0 where the cluster chooses.")
+    )
+    health_path = models.CharField(_("health path"), max_length=200, default="/", validators=[absolute_path])
+    data_mounts = models.JSONField(
+        _("data mounts"),
+        default=list,
+        blank=True,
+        help_text=_('List of {"path": "/in/container", "subpath": "in/volume"}.'),
+    )
+    environment = models.JSONField(_("environment"), default=dict, blank=True)
+    startup_limit_seconds = models.PositiveIntegerField(
+        _("start-up limit, seconds"), default=300, validators=[MinValueValidator(1)]
+    )
+    run_as = models.CharField(_("runs as"), max_length=20, blank=True, help_text=_("Numeric user of the image, or root."))
+    shm_mib = models.PositiveIntegerField(_("shared memory, MiB"), default=0)
+    min_gpu_memory_mib = models.PositiveIntegerField(_("GPU memory, at least, MiB"), default=0)
+    migrate_command = models.JSONField(
+        _("migration command"),
+        default=list,
+        blank=True,
+        help_text=_("Runs on a copy of data that an older version wrote."),
+    )
+    migrates_from = models.JSONField(_("migrates from"), default=list, blank=True)
+    sources = models.JSONField(_("sources"), default=list, blank=True, help_text=_("Addresses that prove the fields above."))
+    notes = models.TextField(_("notes"), blank=True)
+    released_at = models.DateField(_("released at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("engine version")
+        verbose_name_plural = _("engine versions")
+        ordering = ["engine__name", "-is_default", "-released_at", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["engine", "version"], name="engine_version_unique"),
+            models.UniqueConstraint(
+                fields=["engine"], condition=models.Q(is_default=True), name="one_default_version_per_engine"
+            ),
+            models.CheckConstraint(condition=~models.Q(image="", command=[]), name="version_has_image_or_command"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.engine.name} {self.version}"
+
+
+class GpuClass(models.Model):
+    """A GPU offer, as StorageClass is one for disks: what a workload asks for and where it may land, as data."""
+
+    class Vendor(models.TextChoices):
+        NVIDIA = "nvidia", "NVIDIA"
+        AMD = "amd", "AMD"
+        INTEL = "intel", "Intel"
+        CPU = "cpu", _("no GPU")
+        OTHER = "other", _("other")
+
+    class Sharing(models.TextChoices):
+        EXCLUSIVE = "exclusive", _("whole device")
+        MIG = "mig", "MIG"
+        TIME_SLICING = "time-slicing", _("time-slicing")
+        MPS = "mps", "MPS"
+        HAMI = "hami", "HAMi"
+
+    slug = models.SlugField(_("slug"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    summary = models.CharField(_("summary"), max_length=200, blank=True)
+    vendor = models.CharField(_("vendor"), max_length=8, choices=Vendor.choices, default=Vendor.NVIDIA)
+    sharing = models.CharField(_("sharing"), max_length=12, choices=Sharing.choices, default=Sharing.EXCLUSIVE)
+    memory_mib = models.PositiveIntegerField(_("GPU memory, MiB"), default=0)
+    resource = models.CharField(_("resource"), max_length=100, blank=True, help_text=_("Extended resource, e.g. nvidia.com/gpu."))
+    count = models.PositiveIntegerField(_("count"), default=1)
+    cpu_millis = models.PositiveIntegerField(_("CPU, thousandths of a core"), default=1000)
+    ram_mib = models.PositiveIntegerField(_("memory, MiB"), default=4096)
+    extra_limits = models.JSONField(_("further limits"), default=dict, blank=True)
+    node_selector = models.JSONField(_("node selector"), default=dict, blank=True)
+    affinity_preferred = models.JSONField(_("preferred node affinity"), default=list, blank=True)
+    tolerations = models.JSONField(_("tolerations"), default=list, blank=True)
+    runtime_class_name = models.CharField(_("runtime class"), max_length=100, blank=True)
+    scheduler_name = models.CharField(_("scheduler"), max_length=100, blank=True)
+    pod_labels = models.JSONField(_("Pod labels"), default=dict, blank=True)
+    pod_annotations = models.JSONField(_("Pod annotations"), default=dict, blank=True)
+    dra = models.JSONField(_("device claim"), default=dict, blank=True, help_text=_("Dynamic resource allocation requests."))
+    discover = models.JSONField(_("discovery"), default=dict, blank=True, help_text=_("How nodes advertise this class."))
+    max_per_tenant = models.PositiveIntegerField(_("per tenant, at most"), null=True, blank=True)
+    hidden = models.BooleanField(_("hidden"), default=False, help_text=_("Not offered for new launches."))
+
+    class Meta:
+        verbose_name = _("GPU class")
+        verbose_name_plural = _("GPU classes")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cluster(models.Model):
+    """A place that runs engines."""
+
+    class Kind(models.TextChoices):
+        LOCAL = "local", _("this machine")
+        KUBERNETES = "kubernetes", "Kubernetes"
+
+    slug = models.SlugField(_("slug"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    config = models.JSONField(_("configuration"), default=dict, blank=True)
+    enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Takes new launches."))
+    watched_at = models.DateTimeField(_("last heard of"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("cluster")
+        verbose_name_plural = _("clusters")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Capacity(models.Model):
+    """How many slots of a GPU class a cluster has. The row is the lock under which slots are handed out."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("cluster"))
+    gpu_class = models.ForeignKey(GpuClass, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("GPU class"))
+    slots = models.PositiveIntegerField(_("slots"), default=0)
+
+    class Meta:
+        verbose_name = _("capacity")
+        verbose_name_plural = _("capacities")
+        constraints = [models.UniqueConstraint(fields=["cluster", "gpu_class"], name="one_capacity_per_class")]
+
+    def __str__(self) -> str:
+        return f"{self.slots} × {self.gpu_class} @ {self.cluster}"

@@ -1,0 +1,62 @@
+"""Durable data, an object of its own: it survives the instance and is never silently re-attached."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from engines.clusters.names import new_slug, volume_name
+
+
+class Volume(models.Model):
+    """A tenant's durable storage on one cluster."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        TRASHED = "trashed", _("in the trash")
+        DELETED = "deleted", _("deleted")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.CharField(_("slug"), max_length=20, unique=True, default=new_slug, editable=False)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("tenant"))
+    owner = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("owner"))
+    cluster = models.ForeignKey("engines.Cluster", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("cluster"))
+    name = models.CharField(_("name"), max_length=60)
+    size_gib = models.PositiveIntegerField(_("size, GiB"), default=50)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.ACTIVE)
+    # Which engine version wrote the data last: another engine may not understand it.
+    written_by = models.ForeignKey(
+        "engines.EngineVersion",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        verbose_name=_("written by"),
+    )
+    used_bytes = models.BigIntegerField(_("used, bytes"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    purge_at = models.DateTimeField(_("leaves the trash at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("volume")
+        verbose_name_plural = _("volumes")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                "tenant", Lower("name"), name="volume_name_unique_in_tenant", condition=models.Q(state="active")
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="trashed", purge_at__isnull=False) | ~models.Q(state="trashed"),
+                name="trash_has_a_date",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def workload_volume(self) -> str:
+        """Its name in the cluster."""
+        return volume_name(self.slug)

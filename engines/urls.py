@@ -1,0 +1,5 @@
+"""Addresses below /<tenant>/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

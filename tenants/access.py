@@ -1,0 +1,66 @@
+"""Who may see and do what; the only place that answers."""
+
+from enum import StrEnum
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from tenants.errors import NotAllowed, NotVisible
+from tenants.models import Membership, Role, Tenant, User
+
+
+class Action(StrEnum):
+    """What a person may want to do within a tenant."""
+
+    SEE = "see"  # instances, their state and timeline
+    LAUNCH = "launch"
+    VISIT = "visit"  # open an engine's own page
+    OPERATE = "operate"  # pause, resume, restart, rename, delete, read the log of one's own instance
+    OPERATE_ALL = "operate_all"  # the same for everybody's instances
+    SEE_COSTS = "see_costs"  # everybody's; one's own are always visible
+
+
+_WORK = frozenset({Action.SEE, Action.LAUNCH, Action.VISIT, Action.OPERATE})
+_ALLOWED: dict[str, frozenset[Action]] = {
+    Role.OWNER: frozenset(Action),
+    Role.ADMIN: frozenset(Action),
+    Role.MEMBER: _WORK,
+    Role.FINANCE: frozenset({Action.SEE, Action.SEE_COSTS}),
+    Role.VIEWER: frozenset({Action.SEE}),
+}
+
+
+def tenants_of(user: User) -> QuerySet[Tenant]:
+    """Return the tenants the person belongs to, suspended ones included, by name."""
+    return Tenant.objects.filter(memberships__user=user).order_by("name")
+
+
+def membership_in(user: User, tenant_slug: str) -> Membership:
+    """Return the person's membership with its tenant; NotVisible for strangers, inactive people and unknown slugs alike."""
+    found = (
+        Membership.objects.select_related("tenant")
+        .filter(user_id=user.pk, user__is_active=True, tenant__slug=tenant_slug)
+        .first()
+    )
+    if found is None:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    return found
+
+
+def may(membership: Membership, action: Action) -> bool:
+    """Tell whether the member may do this in the tenant; in a suspended tenant looking is all that is left."""
+    if membership.tenant.suspended_at is not None and action not in {Action.SEE, Action.SEE_COSTS}:
+        return False
+    return action in _ALLOWED[membership.role]
+
+
+def may_operate(membership: Membership, *, owner_id: int) -> bool:
+    """Tell whether the member may operate an instance of this owner."""
+    action = Action.OPERATE if owner_id == membership.user_id else Action.OPERATE_ALL
+    return may(membership, action)
+
+
+def require(membership: Membership, action: Action) -> None:
+    """Refuse with NotAllowed what `may` does not allow."""
+    if not may(membership, action):
+        raise NotAllowed(_("Your role in %(tenant)s does not allow this.") % {"tenant": membership.tenant})

@@ -1,0 +1,18 @@
+"""What every page's frame shows."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from tenants import access
+
+
+def portal(request: HttpRequest) -> dict[str, object]:
+    """Site name, the person's tenants, and the tenant of this page, if it is one of them."""
+    context: dict[str, object] = {"site_name": settings.SITE_NAME}
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return context
+    tenants = list(access.tenants_of(user))
+    slug = request.resolver_match.kwargs.get("tenant_slug") if request.resolver_match else None
+    current = next((tenant for tenant in tenants if tenant.slug == slug), None)
+    return context | {"my_tenants": tenants, "current_tenant": current}

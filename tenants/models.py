@@ -1,0 +1,69 @@
+"""Who shares instances, quota and bill."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """A person; `is_staff` marks our own operators."""
+
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_("IANA name, e.g. Europe/Berlin."))
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_ci_unique", condition=~models.Q(email="")),
+        ]
+
+
+class Role(models.TextChoices):
+    """What a member may do in a tenant; each includes the member's own instances."""
+
+    OWNER = "owner", _("owner")
+    ADMIN = "admin", _("admin")
+    MEMBER = "member", _("member")
+    FINANCE = "finance", _("finance")
+    VIEWER = "viewer", _("viewer")
+
+
+class Tenant(models.Model):
+    """A studio or team. The slug is for machines and never changes; the name is for people."""
+
+    slug = models.SlugField(_("slug"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    max_running = models.PositiveIntegerField(
+        _("running instances, at most"), default=5, help_text=_("Counts instances that run, start or wait for a GPU.")
+    )
+    max_instances = models.PositiveIntegerField(_("instances, at most"), default=50)
+
+    members = models.ManyToManyField("tenants.User", through="tenants.Membership", related_name="tenants")
+
+    class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person's role in one tenant."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("tenant"))
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MEMBER)
+    created_at = models.DateTimeField(_("member since"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.user} @ {self.tenant}"
