@@ -15,6 +15,8 @@ from engines.reasons import EXPLANATIONS, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
 from tenants.models import Membership
 
+NAME_LENGTH = 60
+
 
 def _choices(states: type[DesiredState] | type[InstanceState]) -> list[tuple[str, str]]:
     return [(state.value, state.value) for state in states]
@@ -40,7 +42,7 @@ class Instance(models.Model):
     slug = models.CharField(_("slug"), max_length=20, unique=True, default=new_slug, editable=False)
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="instances", verbose_name=_("tenant"))
     owner = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="instances", verbose_name=_("owner"))
-    name = models.CharField(_("name"), max_length=60)
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
     engine_version = models.ForeignKey(
         "engines.EngineVersion", on_delete=models.PROTECT, related_name="instances", verbose_name=_("engine version")
     )
@@ -111,6 +113,16 @@ class Instance(models.Model):
     def retry_due(self) -> bool:
         """Somebody wished again since the instance failed."""
         return self.settled_generation < self.generation
+
+    @property
+    def failed_generation(self) -> int:
+        """The wish that fails if the workload fails now: a wish for a fresh run is not touched by the old one's end."""
+        return self.applied_generation if self.restart_due else self.generation
+
+    @property
+    def stop_epoch(self) -> int:
+        """The newest epoch that must not run any more when the current workload is stopped."""
+        return self.applied_generation if self.desired_state == DesiredState.RUNNING else self.generation
 
     def move_to(self, state: InstanceState, *, reason: Reason, evidence: str = "", **seen: object) -> "InstanceEvent":
         """Make one transition and log it, together with what was `seen` (other columns). No other code writes `state`.

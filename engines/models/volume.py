@@ -36,6 +36,8 @@ class Volume(models.Model):
     )
     used_bytes = models.BigIntegerField(_("used, bytes"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    # Made in the cluster; from then on its absence is a loss, and it is never made again empty.
+    provisioned_at = models.DateTimeField(_("provisioned at"), null=True, blank=True)
     purge_at = models.DateTimeField(_("leaves the trash at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
 

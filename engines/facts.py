@@ -1,0 +1,70 @@
+"""What an observation proves about a run, written down for billing."""
+
+from datetime import datetime, timedelta
+
+from engines.clusters.base import Observation, Phase
+from engines.models import Instance, RunFact
+
+SEEN_EVERY = timedelta(minutes=5)
+_ALIVE = {Phase.STARTING, Phase.READY, Phase.STOPPING}
+_OVER = {Phase.EXITED, Phase.GONE}
+
+
+def record_facts(instance: Instance, seen: Observation) -> None:
+    """Write every fact that the observation contains; those already known change nothing."""
+    if not seen.run_id:
+        return
+    facts = [
+        _fact(instance, seen, kind, at)
+        for kind, at in (
+            (RunFact.Kind.STARTED, seen.started_at),
+            (RunFact.Kind.READY, seen.ready_at),
+            (RunFact.Kind.SEEN, _five_minute_mark(seen.observed_at) if seen.phase in _ALIVE else None),
+            (RunFact.Kind.ENDED, seen.ended_at if seen.phase in _OVER else None),
+        )
+        if at is not None
+    ]
+    RunFact.objects.bulk_create(facts, ignore_conflicts=True)
+    if seen.phase in _OVER and seen.ended_at is None:
+        conclude_end(instance, seen.run_id, observed_at=seen.observed_at)
+
+
+def conclude_end(instance: Instance, run_id: str, *, observed_at: datetime) -> None:
+    """Nobody saw the run end: it ended, in its payer's favour, when it was last proved alive."""
+    known = RunFact.objects.filter(run_id=run_id)
+    last = known.exclude(kind=RunFact.Kind.ENDED).order_by("-at").first()
+    if last is None or known.filter(kind=RunFact.Kind.ENDED).exists():
+        return
+    fact = RunFact(
+        instance=instance,
+        run_id=run_id,
+        kind=RunFact.Kind.ENDED,
+        source=RunFact.Source.RECONCILE,
+        at=last.at,
+        observed_at=observed_at,
+        tenant_id=last.tenant_id,
+        owner_id=last.owner_id,
+        gpu_class_id=last.gpu_class_id,
+        engine_version_id=last.engine_version_id,
+    )
+    RunFact.objects.bulk_create([fact], ignore_conflicts=True)
+
+
+def _fact(instance: Instance, seen: Observation, kind: RunFact.Kind, at: datetime) -> RunFact:
+    return RunFact(
+        instance=instance,
+        run_id=seen.run_id,
+        kind=kind,
+        source=RunFact.Source.CLUSTER,
+        at=at,
+        observed_at=seen.observed_at,
+        tenant_id=instance.tenant_id,
+        owner_id=instance.owner_id,
+        gpu_class_id=instance.gpu_class_id,
+        engine_version_id=instance.engine_version_id,
+    )
+
+
+def _five_minute_mark(at: datetime) -> datetime:
+    """The last full five minutes, so that repeated looks at a living run write one fact, not one each."""
+    return at - timedelta(seconds=at.timestamp() % SEEN_EVERY.total_seconds())

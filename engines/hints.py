@@ -1,0 +1,23 @@
+"""Ask a worker to look at an instance soon. A hint may be lost or repeated: the sweep is the guarantee."""
+
+import logging
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+def reconcile_on_commit(instance_id: UUID) -> None:
+    """Ask once the present transaction is durable."""
+    transaction.on_commit(lambda: reconcile_soon(instance_id))
+
+
+def reconcile_soon(instance_id: UUID | str) -> None:
+    """Ask now; with the broker away the sweep finds the instance within its half minute."""
+    try:
+        current_app.send_task("engines.tasks.reconcile_instance", [str(instance_id)], queue="provision", retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("no worker was asked to look at %s: %s", instance_id, error)

@@ -1,0 +1,45 @@
+"""Tell whoever looks that an instance changed: an id, never data. Losing a message costs nothing but time."""
+
+import logging
+from functools import lru_cache
+
+import redis
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import transaction
+
+from engines.models import Instance
+
+log = logging.getLogger(__name__)
+
+
+def tenant_group(tenant_id: int) -> str:
+    """The Channels group of everybody who may see a tenant's instances."""
+    return f"tenant.{tenant_id}"
+
+
+def gateway_channel() -> str:
+    """The Valkey channel on which the gateway hears which instance's route to forget."""
+    return f"{settings.REDIS_PREFIX}:instances"
+
+
+def announce_on_commit(instance: Instance) -> None:
+    """Announce the instance once the present transaction is durable."""
+    transaction.on_commit(lambda: announce(instance))
+
+
+def announce(instance: Instance) -> None:
+    """Tell open pages (`instance.changed` to the tenant's group) and the gateway (the slug) at once."""
+    try:
+        _valkey().publish(gateway_channel(), instance.slug)
+        async_to_sync(get_channel_layer().group_send)(
+            tenant_group(instance.tenant_id), {"type": "instance.changed", "instance_id": str(instance.pk)}
+        )
+    except (redis.RedisError, OSError) as error:
+        log.warning("nobody was told that %s changed: %s", instance.slug, error)
+
+
+@lru_cache(maxsize=1)
+def _valkey() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)

@@ -1,0 +1,174 @@
+"""Cluster → state: what an observation means for an instance."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import transaction
+from django.utils import timezone
+
+from engines import hints, live
+from engines.clusters.base import Observation, Phase
+from engines.clusters.names import instance_slug
+from engines.errors import StaleState
+from engines.facts import conclude_end, record_facts
+from engines.models import Cluster, Instance, InstanceEvent
+from engines.reasons import Reason, is_failure
+from engines.states import HOLDS_GPU, DesiredState, InstanceState
+
+log = logging.getLogger(__name__)
+S = InstanceState
+
+
+def observe(cluster: Cluster, seen: Observation) -> None:
+    """Write down what was seen of one workload: facts, and the transition that follows, in one transaction.
+
+    May be repeated and may come late: an observation older than what is known changes nothing.
+    """
+    slug = instance_slug(seen.name)
+    while True:
+        instance = _row(cluster, slug)
+        if instance is None:
+            log.warning("cluster %s runs %s, which no instance asked for", cluster.slug, seen.name)
+            return
+        try:
+            with transaction.atomic():
+                record_facts(instance, seen)
+                _FOLLOW[seen.phase](instance, seen)
+        except StaleState:
+            continue  # somebody moved it between the read and the write: read again
+        return
+
+
+def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: str = "", **seen: object) -> InstanceEvent:
+    """Make a transition and, once it is durable, tell whoever looks and whoever waits for the slot."""
+    held = instance.state in HOLDS_GPU
+    with transaction.atomic():
+        event = instance.move_to(state, reason=reason, evidence=evidence, **seen)
+        live.announce_on_commit(instance)
+        if held and state not in HOLDS_GPU:
+            transaction.on_commit(lambda: _wake_next(instance))
+    return event
+
+
+def _wake_next(instance: Instance) -> None:
+    """Ask for the instance that has waited longest for the slot that became free."""
+    waiting = Instance.objects.filter(
+        cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id, state=S.QUEUED, desired_state=DesiredState.RUNNING
+    )
+    first = waiting.order_by("queued_at", "pk").values_list("pk", flat=True).first()
+    if first is not None:
+        hints.reconcile_soon(first)
+
+
+def _row(cluster: Cluster, slug: str | None) -> Instance | None:
+    rows = Instance.objects.select_related("engine_version", "gpu_class", "cluster", "tenant")
+    return rows.filter(slug=slug, cluster=cluster).first()
+
+
+def _pending(instance: Instance, seen: Observation) -> None:
+    """Say what the cluster waits for; the phase's own deadline decides when that is too long."""
+    if instance.state == S.PROVISIONING and seen.reason and instance.evidence != seen.evidence:
+        explain(instance, seen.reason, seen.evidence)
+
+
+def _starting(instance: Instance, seen: Observation) -> None:
+    fresh_run = instance.state == S.RUNNING and seen.run_id != instance.run_id
+    if instance.state == S.PROVISIONING or fresh_run:
+        move(instance, S.STARTING, reason=Reason.ENGINE_STARTING, run_id=seen.run_id, upstream=seen.upstream, ready_at=None)
+    else:
+        _alive(instance, seen)
+
+
+def _ready(instance: Instance, seen: Observation) -> None:
+    current = seen.epoch >= instance.applied_generation
+    if instance.state in {S.PROVISIONING, S.STARTING} and current:
+        move(
+            instance,
+            S.RUNNING,
+            reason=Reason.READY,
+            run_id=seen.run_id,
+            upstream=seen.upstream,
+            ready_at=seen.ready_at or seen.observed_at,
+        )
+    else:
+        _alive(instance, seen)
+
+
+def _alive(instance: Instance, seen: Observation) -> None:
+    """A workload that runs although the instance rests is stopped; looks from before it came to rest do not count."""
+    if instance.state in {S.STOPPED, S.FAILED} and seen.observed_at > instance.state_since:
+        move(instance, S.STOPPING, reason=Reason.STRAY_WORKLOAD, run_id=seen.run_id)
+        hints.reconcile_on_commit(instance.pk)
+
+
+def _exited(instance: Instance, seen: Observation) -> None:
+    if seen.epoch < instance.applied_generation:
+        return
+    if instance.state == S.STOPPING:
+        _stopped(instance)
+    elif instance.state == S.DELETING:
+        hints.reconcile_on_commit(instance.pk)
+    elif instance.state in HOLDS_GPU:
+        _ended_unasked(instance, seen.reason or Reason.ENGINE_EXITED, seen.evidence)
+
+
+def _gone(instance: Instance, seen: Observation) -> None:
+    if seen.observed_at < instance.state_since:
+        return
+    if instance.run_id:
+        conclude_end(instance, instance.run_id, observed_at=seen.observed_at)
+    if instance.state == S.STOPPING:
+        _stopped(instance)
+    elif instance.state == S.DELETING:
+        move(instance, S.DELETED, reason=Reason.GONE, deleted_at=timezone.now(), upstream="")
+    elif instance.state in {S.STARTING, S.RUNNING}:
+        _ended_unasked(instance, Reason.WORKLOAD_VANISHED, seen.evidence)
+
+
+def _stopped(instance: Instance) -> None:
+    """The workload is gone as asked, or as a failure demanded."""
+    failure = instance.reason if is_failure(instance.reason) else None
+    if failure and instance.desired_state == DesiredState.RUNNING:
+        fail(instance, Reason(failure), instance.evidence)
+    else:
+        reason = Reason(instance.reason) if instance.reason in {Reason.PAUSED, Reason.CANCELLED} else Reason.GONE
+        move(instance, S.STOPPED, reason=reason, upstream="", ready_at=None)
+        hints.reconcile_on_commit(instance.pk)
+
+
+def _ended_unasked(instance: Instance, reason: Reason, evidence: str) -> None:
+    if instance.desired_state == DesiredState.RUNNING:
+        fail(instance, reason, evidence)
+    # Whoever wished it away before it ended gets what they asked for; a wish for a fresh run goes on.
+    if instance.desired_state != DesiredState.RUNNING or instance.restart_due:
+        hints.reconcile_on_commit(instance.pk)
+
+
+def fail(instance: Instance, reason: Reason, evidence: str) -> None:
+    """Settle the wish as failed: nothing runs, the slot is free, and nothing is tried until somebody wishes again."""
+    move(
+        instance,
+        S.FAILED,
+        reason=reason,
+        evidence=evidence,
+        settled_generation=instance.failed_generation,
+        upstream="",
+        ready_at=None,
+    )
+
+
+def explain(instance: Instance, reason: Reason, evidence: str = "") -> None:
+    """Say why an instance is still in its state; no transition."""
+    unmoved = Instance.objects.filter(pk=instance.pk, state=instance.state, generation=instance.generation)
+    if unmoved.exclude(reason=reason, evidence=evidence).update(reason=reason, evidence=evidence):
+        live.announce_on_commit(instance)
+
+
+_FOLLOW: dict[Phase, Callable[[Instance, Observation], None]] = {
+    Phase.PENDING: _pending,
+    Phase.STARTING: _starting,
+    Phase.READY: _ready,
+    Phase.STOPPING: _alive,
+    Phase.EXITED: _exited,
+    Phase.GONE: _gone,
+}

@@ -1,0 +1,261 @@
+"""What people ask of instances: each function is one use case in one transaction, and enqueues a hint after commit."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from engines import hints, live
+from engines.errors import NameTaken, Unavailable
+from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
+from engines.models.instance import NAME_LENGTH
+from engines.operations.placement import choose_cluster, require_compatible_data
+from engines.reasons import Reason
+from engines.states import COMING_UP, DesiredState, InstanceState
+from tenants import access
+from tenants.access import Action
+from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
+from tenants.models import Membership, Tenant
+
+
+@transaction.atomic
+def launch_instance(  # noqa: PLR0913 - a launch is that many choices
+    *,
+    membership: Membership,
+    engine_version: EngineVersion,
+    gpu_class: GpuClass,
+    name: str,
+    cluster: Cluster | None = None,
+    volume: Volume | None = None,
+    size_gib: int = 50,
+) -> Instance:
+    """Ask for a running instance with a volume of its own, or with an existing one; the reconciler does the rest."""
+    access.require(membership, Action.LAUNCH)
+    tenant = _lock(membership.tenant_id)
+    _require_room(tenant, gpu_class)
+    if tenant.instances.exclude(state=InstanceState.DELETED).count() >= tenant.max_instances:
+        raise QuotaExceeded(
+            _("%(tenant)s has reached its limit of %(limit)d instances. Delete one, or ask an operator for more.")
+            % {"tenant": tenant, "limit": tenant.max_instances}
+        )
+    if engine_version.status == EngineVersion.Status.DRAFT:
+        raise Unavailable(_("This engine version is not published."))
+    if volume is not None:
+        volume = _free_volume(membership, volume)
+        require_compatible_data(volume, engine_version)
+    cluster = choose_cluster(gpu_class, wanted=volume.cluster if volume else cluster)
+    name = _free_name(tenant, name)
+    owner = membership.user
+    if volume is None:
+        volume = Volume.objects.create(
+            tenant=tenant, owner=owner, cluster=cluster, name=_volume_name(tenant, name), size_gib=size_gib
+        )
+    try:
+        with transaction.atomic():
+            instance = Instance.objects.create(
+                tenant=tenant,
+                owner=owner,
+                name=name,
+                engine_version=engine_version,
+                gpu_class=gpu_class,
+                cluster=cluster,
+                volume=volume,
+                reason=Reason.LAUNCHED,
+            )
+    except IntegrityError as error:
+        raise NameTaken(_("Somebody else took this name or volume a moment ago. Choose another.")) from error
+    _record_wish(instance, membership, Reason.LAUNCHED)
+    return instance
+
+
+@transaction.atomic
+def pause_instance(*, instance: Instance, by: Membership) -> None:
+    """Ask to give the GPU back and keep the data; does nothing if that was asked already."""
+    instance = _lock_for(instance, by)
+    if instance.desired_state == DesiredState.RUNNING:
+        _wish(instance, by, Reason.PAUSED, desired_state=DesiredState.STOPPED)
+
+
+@transaction.atomic
+def cancel_launch(*, instance: Instance, by: Membership) -> None:
+    """Ask to stop coming up; refused once the engine runs, where pausing is the word."""
+    instance = _lock_for(instance, by)
+    if instance.state not in COMING_UP:
+        raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
+    if instance.desired_state == DesiredState.RUNNING:
+        _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
+
+
+@transaction.atomic
+def resume_instance(*, instance: Instance, by: Membership) -> None:
+    """Ask to run again, also after a failure; does nothing if it runs or is on its way."""
+    tenant = _lock(by.tenant_id)
+    instance = _lock_for(instance, by)
+    failed = instance.state == InstanceState.FAILED
+    if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
+        return
+    _require_room(tenant, instance.gpu_class, instance)
+    _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
+
+
+@transaction.atomic
+def restart_instance(*, instance: Instance, by: Membership) -> None:
+    """Ask for a fresh run of the engine on the same data."""
+    tenant = _lock(by.tenant_id)
+    instance = _lock_for(instance, by)
+    if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
+        raise Unavailable(_("%(name)s does not run, so it cannot be restarted. Resume it instead.") % {"name": instance.name})
+    _require_room(tenant, instance.gpu_class, instance)
+    _wish(instance, by, Reason.RESTARTED, restart_generation=instance.generation + 1)
+
+
+@transaction.atomic
+def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
+    """Give it another name; its address stays."""
+    tenant = _lock(by.tenant_id)
+    instance = _lock_for(instance, by)
+    if name.strip() == instance.name:
+        return
+    old, instance.name = instance.name, _free_name(tenant, name, besides=instance)
+    instance.save(update_fields=["name"])
+    _log(instance, by, Reason.RENAMED, evidence=f"{old} → {instance.name}")
+    live.announce_on_commit(instance)
+
+
+@transaction.atomic
+def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass) -> None:
+    """Use another GPU class from the next start on; refused while the present one is held."""
+    instance = _lock_for(instance, by)
+    if instance.state not in {InstanceState.STOPPED, InstanceState.FAILED, InstanceState.QUEUED}:
+        raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
+    if gpu_class == instance.gpu_class:
+        return
+    choose_cluster(gpu_class, wanted=instance.cluster)
+    old, instance.gpu_class = instance.gpu_class, gpu_class
+    instance.generation += 1  # a reconciler that read the old class must not start it
+    if instance.state == InstanceState.FAILED:
+        instance.settled_generation = instance.generation  # choosing a class is not yet a retry
+    instance.save(update_fields=["gpu_class", "generation", "settled_generation"])
+    _log(instance, by, Reason.CLASS_CHANGED, evidence=f"{old} → {gpu_class}")
+    hints.reconcile_on_commit(instance.pk)
+    live.announce_on_commit(instance)
+
+
+@transaction.atomic
+def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) -> None:
+    """Ask to remove the instance for good; its volume is kept for another launch, or goes to the trash with a date."""
+    instance = _lock_for(instance, by)
+    if instance.desired_state == DesiredState.DELETED:
+        return
+    _wish(instance, by, Reason.DELETED, desired_state=DesiredState.DELETED)
+    if not keep_volume:
+        purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
+        trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
+        trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
+
+
+def _lock(tenant_id: int) -> Tenant:
+    """Lock the tenant's row: quota is counted and spent under it, one launch at a time."""
+    return Tenant.objects.select_for_update().get(pk=tenant_id)
+
+
+def _lock_for(instance: Instance, by: Membership) -> Instance:
+    """Read the instance again under lock, if this member may operate it and it is not being deleted."""
+    if instance.tenant_id != by.tenant_id:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    if not access.may_operate(by, owner_id=instance.owner_id):
+        raise NotAllowed(_("Only its owner or an admin of %(tenant)s may do this.") % {"tenant": by.tenant})
+    rows = Instance.objects.select_for_update(of=("self",)).select_related("tenant", "gpu_class", "cluster", "engine_version")
+    locked = rows.get(pk=instance.pk)
+    if locked.state == InstanceState.DELETED:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    if locked.desired_state == DesiredState.DELETED:
+        raise Unavailable(_("%(name)s is being deleted.") % {"name": locked.name})
+    return locked
+
+
+def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:
+    """Write the wish with the next generation and its event; only the reconciler acts on it."""
+    Instance.objects.filter(pk=instance.pk).update(generation=instance.generation + 1, **changes)
+    instance.refresh_from_db()
+    _record_wish(instance, by, reason)
+
+
+def _record_wish(instance: Instance, by: Membership, reason: Reason) -> None:
+    _log(instance, by, reason)
+    hints.reconcile_on_commit(instance.pk)
+    live.announce_on_commit(instance)
+
+
+def _log(instance: Instance, by: Membership, reason: Reason, *, evidence: str = "") -> None:
+    instance.events.create(
+        kind=InstanceEvent.Kind.WISH,
+        at=timezone.now(),
+        actor=by.user,
+        reason=reason,
+        evidence=evidence,
+        generation=instance.generation,
+        run_id=instance.run_id,
+    )
+
+
+def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:
+    """Refuse a run beyond the tenant's limits; an instance's own run does not count against it."""
+    running = tenant.instances.filter(desired_state=DesiredState.RUNNING).exclude(
+        Q(state=InstanceState.FAILED) | Q(state=InstanceState.DELETED)
+    )
+    if instance is not None:
+        running = running.exclude(pk=instance.pk)
+    if running.count() >= tenant.max_running:
+        raise QuotaExceeded(
+            _("%(tenant)s has reached its limit of %(limit)d running instances. Pause one, or ask an operator for more.")
+            % {"tenant": tenant, "limit": tenant.max_running}
+        )
+    limit = gpu_class.max_per_tenant
+    if limit is not None and running.filter(gpu_class=gpu_class).count() >= limit:
+        raise QuotaExceeded(
+            _("%(tenant)s may run %(limit)d instances on %(gpu_class)s at once. Pause one, or choose another class.")
+            % {"tenant": tenant, "limit": limit, "gpu_class": gpu_class}
+        )
+
+
+def _free_name(tenant: Tenant, name: str, besides: Instance | None = None) -> str:
+    name = " ".join(name.split())
+    if not name:
+        raise NameTaken(_("Give it a name."))
+    if len(name) > NAME_LENGTH:
+        raise NameTaken(_("The name is longer than %(limit)d characters.") % {"limit": NAME_LENGTH})
+    others = tenant.instances.exclude(state=InstanceState.DELETED)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if others.filter(name__iexact=name).exists():
+        raise NameTaken(_("%(tenant)s already has an instance named “%(name)s”.") % {"tenant": tenant, "name": name})
+    return name
+
+
+def _volume_name(tenant: Tenant, name: str) -> str:
+    """Name the new volume after its instance, with a number if a kept volume has that name already."""
+    taken = {each.casefold() for each in tenant.volumes.filter(state=Volume.State.ACTIVE).values_list("name", flat=True)}
+    candidate, number = name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        suffix = f" {number}"
+        candidate = name[: NAME_LENGTH - len(suffix)] + suffix
+    return candidate
+
+
+def _free_volume(membership: Membership, volume: Volume) -> Volume:
+    """Lock the volume to attach; refuse one of another tenant, in the trash, or in use."""
+    locked = Volume.objects.select_for_update().filter(pk=volume.pk, tenant_id=membership.tenant_id).first()
+    if locked is None or not access.may_operate(membership, owner_id=locked.owner_id):
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    if locked.state != Volume.State.ACTIVE:
+        raise Unavailable(_("“%(volume)s” is in the trash. Restore it first.") % {"volume": locked.name})
+    holder = locked.instances.exclude(state=InstanceState.DELETED).first()
+    if holder is not None:
+        raise Unavailable(_("“%(volume)s” is in use by %(instance)s.") % {"volume": locked.name, "instance": holder.name})
+    return locked

@@ -1,0 +1,41 @@
+"""Where a launch may go."""
+
+from django.db.models import Count, F, Q
+from django.utils.translation import gettext as _
+
+from engines.errors import Unavailable
+from engines.models import Capacity, Cluster, EngineVersion, GpuClass, Volume
+from engines.states import HOLDS_GPU
+
+
+def choose_cluster(gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Cluster:
+    """Return the enabled cluster with most free slots of the class, or the wanted one if it has the class at all."""
+    offers = Capacity.objects.filter(gpu_class=gpu_class, slots__gt=0, cluster__enabled=True)
+    if wanted is not None:
+        offers = offers.filter(cluster=wanted)
+    taken = Count("cluster__instance", filter=Q(cluster__instance__gpu_class=gpu_class, cluster__instance__state__in=HOLDS_GPU))
+    best = offers.annotate(free=F("slots") - taken).order_by("-free", "cluster__name").select_related("cluster").first()
+    if best is None:
+        where = wanted.name if wanted else _("any cluster")
+        raise Unavailable(
+            _("There is no %(gpu_class)s on %(where)s now. Choose another GPU class.")
+            % {"gpu_class": gpu_class.name, "where": where}
+        )
+    return best.cluster
+
+
+def require_compatible_data(volume: Volume, engine_version: EngineVersion) -> None:
+    """Refuse data of another engine, and data that must be migrated first."""
+    writer = volume.written_by
+    if writer is None or writer == engine_version:
+        return
+    if writer.engine_id != engine_version.engine_id:
+        raise Unavailable(
+            _("“%(volume)s” was written by %(writer)s, which %(version)s cannot read.")
+            % {"volume": volume.name, "writer": writer, "version": engine_version}
+        )
+    if writer.version in engine_version.migrates_from or engine_version.version in writer.migrates_from:
+        raise Unavailable(
+            _("“%(volume)s” was written by %(writer)s and has to be migrated before %(version)s can read it.")
+            % {"volume": volume.name, "writer": writer, "version": engine_version}
+        )

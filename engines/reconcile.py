@@ -1,0 +1,197 @@
+"""Wish → cluster: the only caller of what changes a cluster. Load, act, record; no transaction around the network."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from engines.clusters import get_cluster
+from engines.clusters.base import ClusterError, StaleEpoch
+from engines.errors import StaleState
+from engines.models import Capacity, Cluster, Instance, InstanceEvent, Volume
+from engines.observe import explain, fail, move, observe
+from engines.reasons import Reason
+from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
+from engines.workloads import workload_spec
+
+S = InstanceState
+# A wish takes at most: rest, queue, start. More means that wishes change under our hands; the next hint goes on.
+MAX_STEPS = 6
+
+
+def reconcile(instance_id: UUID | str) -> bool:
+    """Take steps from what is towards what is wished; False if somebody interfered so often that it must be tried again.
+
+    May run twice at once and may die anywhere: every step is compare-and-swap on the row and idempotent on the cluster.
+    ClusterUnavailable passes through, with nothing lost.
+    """
+    for _ in range(MAX_STEPS):
+        instance = _load(instance_id)
+        if instance is None:
+            return True
+        step = next_step(instance.state, instance.desired_state, restart_due=instance.restart_due, retry_due=instance.retry_due)
+        try:
+            if not _STEPS[step](instance):
+                return True
+        except (StaleState, StaleEpoch):
+            continue
+    return False
+
+
+def _load(instance_id: UUID | str) -> Instance | None:
+    rows = Instance.objects.select_related("tenant", "engine_version", "gpu_class", "cluster", "volume")
+    return rows.filter(pk=instance_id).first()
+
+
+# Each step returns whether another step may follow at once.
+
+
+def _nothing(_instance: Instance) -> bool:
+    return False
+
+
+def _queue(instance: Instance) -> bool:
+    move(instance, S.QUEUED, reason=Reason.RESUMED, queued_at=timezone.now())
+    return True
+
+
+def _start(instance: Instance) -> bool:
+    """Take a slot, first come first served, then apply."""
+    if not _admitted(instance):
+        return False
+    return _apply(instance)
+
+
+def _admitted(instance: Instance) -> bool:
+    with transaction.atomic():
+        capacity = Capacity.objects.select_for_update().filter(cluster=instance.cluster, gpu_class=instance.gpu_class).first()
+        slots = capacity.slots if capacity else 0
+        rivals = Instance.objects.filter(cluster=instance.cluster, gpu_class=instance.gpu_class)
+        earlier = rivals.filter(state=S.QUEUED, desired_state=DesiredState.RUNNING).exclude(pk=instance.pk)
+        ahead = earlier.filter(Q(queued_at__lt=instance.queued_at) | Q(queued_at=instance.queued_at, pk__lt=instance.pk)).count()
+        taken = Instance.objects.holding(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id).count()
+        if taken + ahead >= slots:
+            explain(instance, Reason.NO_CAPACITY)
+            return False
+        move(
+            instance,
+            S.PROVISIONING,
+            reason=Reason.ADMITTED,
+            applied_generation=instance.generation,
+            run_id="",
+            upstream="",
+            ready_at=None,
+        )
+    return True
+
+
+def _apply(instance: Instance) -> bool:
+    """Ask the cluster to run the admitted wish; a refusal settles it as failed."""
+    cluster = get_cluster(instance.cluster)
+    try:
+        _provision_volume(instance)
+        cluster.apply(workload_spec(instance))
+    except ClusterError as refusal:
+        fail(instance, refusal.reason, str(refusal))
+    else:
+        # What ended while nobody watched would otherwise be applied, in vain, until its deadline.
+        observe(instance.cluster, cluster.observe(instance.workload))
+    return False
+
+
+def _provision_volume(instance: Instance) -> None:
+    """Make the volume once; one that was made and is gone is a loss, which `apply` reports."""
+    volume = instance.volume
+    if volume.provisioned_at is None:
+        get_cluster(instance.cluster).ensure_volume(volume.workload_volume, tenant=instance.tenant.slug, size_gib=volume.size_gib)
+        Volume.objects.filter(pk=volume.pk, provisioned_at=None).update(provisioned_at=timezone.now())
+    Volume.objects.filter(pk=volume.pk).exclude(written_by=instance.engine_version).update(written_by=instance.engine_version)
+
+
+def _stop(instance: Instance) -> bool:
+    if instance.state != S.STOPPING:
+        move(instance, S.STOPPING, reason=_stop_reason(instance))
+    cluster = get_cluster(instance.cluster)
+    cluster.stop(instance.workload, epoch=instance.stop_epoch, grace_seconds=settings.STOP_GRACE_SECONDS)
+    observe(instance.cluster, cluster.observe(instance.workload))
+    return False
+
+
+def _stop_reason(instance: Instance) -> Reason:
+    if instance.desired_state == DesiredState.RUNNING:
+        return Reason.RESTARTED
+    return Reason.CANCELLED if instance.state in COMING_UP else Reason.PAUSED
+
+
+def _rest(instance: Instance) -> bool:
+    """Nothing runs, so the wish to stop is fulfilled at once."""
+    move(instance, S.STOPPED, reason=_stop_reason(instance))
+    return True
+
+
+def _delete(instance: Instance) -> bool:
+    if instance.state != S.DELETING:
+        move(instance, S.DELETING, reason=Reason.DELETED)
+    cluster = get_cluster(instance.cluster)
+    cluster.delete(instance.workload, epoch=instance.generation, grace_seconds=settings.STOP_GRACE_SECONDS)
+    observe(instance.cluster, cluster.observe(instance.workload))
+    return False
+
+
+_STEPS: dict[Step, Callable[[Instance], bool]] = {
+    Step.NOTHING: _nothing,
+    Step.QUEUE: _queue,
+    Step.START: _start,
+    Step.APPLY: _apply,
+    Step.STOP: _stop,
+    Step.REST: _rest,
+    Step.DELETE: _delete,
+}
+
+
+def expire_deadlines(cluster: Cluster) -> None:
+    """End every phase of this cluster's instances that has lasted longer than it may."""
+    due = Instance.objects.select_related("engine_version", "cluster").filter(cluster=cluster, deadline_at__lte=timezone.now())
+    for instance in due:
+        try:
+            _EXPIRE[InstanceState(instance.state)](instance)
+        except (StaleState, StaleEpoch):
+            continue  # it moved on after all
+
+
+def _expire_queued(instance: Instance) -> None:
+    fail(instance, Reason.QUEUE_TIMEOUT, "")
+
+
+def _expire_start(instance: Instance) -> None:
+    reason = Reason.START_TIMEOUT if instance.state == S.STARTING else Reason.PROVISION_TIMEOUT
+    move(instance, S.STOPPING, reason=reason, evidence=instance.evidence)
+    _stop(instance)
+
+
+def _expire_stop(instance: Instance) -> None:
+    """Force it, say so once a deadline, and keep trying: it is not gone before it is seen to be gone."""
+    limit = timedelta(seconds=PHASE_LIMIT_SECONDS[instance.state])
+    with transaction.atomic():
+        unmoved = Instance.objects.filter(pk=instance.pk, state=instance.state, deadline_at=instance.deadline_at)
+        if not unmoved.update(deadline_at=timezone.now() + limit):
+            return
+        instance.events.create(
+            kind=InstanceEvent.Kind.NOTE, at=timezone.now(), reason=Reason.STOP_STUCK, generation=instance.generation
+        )
+    cluster = get_cluster(instance.cluster)
+    act = cluster.delete if instance.state == S.DELETING else cluster.stop
+    act(instance.workload, epoch=instance.stop_epoch, grace_seconds=0)
+
+
+_EXPIRE: dict[InstanceState, Callable[[Instance], None]] = {
+    S.QUEUED: _expire_queued,
+    S.PROVISIONING: _expire_start,
+    S.STARTING: _expire_start,
+    S.STOPPING: _expire_stop,
+    S.DELETING: _expire_stop,
+}

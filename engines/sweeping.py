@@ -1,0 +1,65 @@
+"""The guarantee behind the hints: every half minute, look at everything that is not at rest and at everything that runs."""
+
+import logging
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from engines import hints
+from engines.clusters import get_cluster
+from engines.clusters.base import ClusterError, ClusterUnavailable
+from engines.models import Cluster, Instance, Volume
+from engines.observe import observe
+from engines.reconcile import expire_deadlines
+from engines.states import HOLDS_GPU, RESTING, DesiredState, InstanceState
+
+log = logging.getLogger(__name__)
+
+
+def sweep() -> None:
+    """Observe every cluster, end what is overdue, and ask for every instance that is not where it should be."""
+    for cluster in Cluster.objects.all():
+        try:
+            _observe_all(cluster)
+            expire_deadlines(cluster)
+        except ClusterUnavailable as error:
+            log.warning("cluster %s does not answer: %s", cluster.slug, error)
+    for instance_id in drifted().values_list("pk", flat=True):
+        hints.reconcile_soon(instance_id)
+
+
+def drifted() -> QuerySet[Instance]:
+    """Instances on their way, and those that rest elsewhere than wished."""
+    on_the_way = ~Q(state__in=RESTING)
+    misplaced = (
+        Q(state=InstanceState.RUNNING) & ~Q(desired_state=DesiredState.RUNNING)
+        | Q(state=InstanceState.STOPPED) & ~Q(desired_state=DesiredState.STOPPED)
+        | Q(state=InstanceState.FAILED) & (~Q(desired_state=DesiredState.RUNNING) | Q(settled_generation__lt=F("generation")))
+        | Q(state=InstanceState.RUNNING, applied_generation__lt=F("restart_generation"))
+    )
+    return Instance.objects.filter(on_the_way | misplaced)
+
+
+def _observe_all(cluster: Cluster) -> None:
+    """Look at what the cluster has, then at what should be there and was not in the list."""
+    adapter = get_cluster(cluster)
+    looked_at = set()
+    for seen in adapter.list_workloads():
+        looked_at.add(seen.name)
+        observe(cluster, seen)
+    for instance in Instance.objects.filter(cluster=cluster, state__in=HOLDS_GPU):
+        if instance.workload not in looked_at:
+            observe(cluster, adapter.observe(instance.workload))
+
+
+def purge_trash() -> None:
+    """Delete the data of volumes whose date has come; a cluster that refuses is asked again next time."""
+    due = Volume.objects.select_related("cluster").filter(state=Volume.State.TRASHED, purge_at__lte=timezone.now())
+    for volume in due:
+        try:
+            get_cluster(volume.cluster).delete_volume(volume.workload_volume)
+        except (ClusterError, ClusterUnavailable) as error:
+            log.warning("volume %s stays in the trash: %s", volume.slug, error)
+            continue
+        unmoved = Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED)
+        unmoved.update(state=Volume.State.DELETED, deleted_at=timezone.now())

@@ -1,0 +1,26 @@
+"""Celery's side of the life cycle: what to call, and what is worth trying again. Arguments are ids."""
+
+from celery import shared_task
+
+from engines import hints, sweeping
+from engines.clusters.base import ClusterUnavailable
+from engines.reconcile import reconcile
+
+
+@shared_task(autoretry_for=(ClusterUnavailable,), retry_backoff=True, retry_backoff_max=60, max_retries=8)
+def reconcile_instance(instance_id: str) -> None:
+    """Bring one instance nearer to its wish."""
+    if not reconcile(instance_id):
+        hints.reconcile_soon(instance_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Make good whatever was lost: see `engines.sweeping`."""
+    sweeping.sweep()
+
+
+@shared_task
+def purge_trash() -> None:
+    """Remove volumes whose time in the trash is over."""
+    sweeping.purge_trash()

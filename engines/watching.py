@@ -1,0 +1,75 @@
+"""The process that looks: one watcher per cluster, the leader by an advisory lock, started again whatever happens."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
+
+from engines.clusters import get_cluster
+from engines.clusters.base import ClusterError, ClusterUnavailable
+from engines.models import Cluster
+from engines.observe import observe
+from engines.reconcile import expire_deadlines
+
+log = logging.getLogger(__name__)
+
+# The first key of our advisory locks; the second is the cluster's.
+LOCK_SPACE = 0x41494743
+_TICK_SECONDS = 1.0
+_RETRY_SECONDS = (1.0, 15.0)
+
+
+def watch_for_ever(cluster_id: int, stop: threading.Event) -> None:
+    """Watch one cluster until told to stop; back off with jitter after every failure."""
+    pause = _RETRY_SECONDS[0]
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            _watch_as_leader(cluster_id, stop)
+        except (ClusterError, ClusterUnavailable, DatabaseError, InterfaceError) as error:
+            log.warning("watching cluster %s failed, trying again: %s", cluster_id, error)
+        finally:
+            connection.close()
+        pause = _RETRY_SECONDS[0] if time.monotonic() - started > 60 else min(pause * 2, _RETRY_SECONDS[1])
+        stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+def _watch_as_leader(cluster_id: int, stop: threading.Event) -> None:
+    with _leadership(cluster_id) as leading:
+        if not leading:
+            return
+        cluster = Cluster.objects.get(pk=cluster_id)
+        next_tick = 0.0
+        for seen in get_cluster(cluster).watch():
+            if stop.is_set():
+                return
+            if seen is not None:
+                observe(cluster, seen)
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + _TICK_SECONDS
+                _tick(cluster)
+
+
+def _tick(cluster: Cluster) -> None:
+    """Each second: end what is overdue, and say that somebody looks."""
+    expire_deadlines(cluster)
+    Cluster.objects.filter(pk=cluster.pk).update(watched_at=timezone.now())
+
+
+@contextmanager
+def _leadership(cluster_id: int) -> Iterator[bool]:
+    """Hold the cluster's advisory lock on this thread's connection; lost with the connection, and so with the process."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, cluster_id])
+        leading = bool(cursor.fetchone()[0])
+    try:
+        yield leading
+    finally:
+        if leading and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, cluster_id])
