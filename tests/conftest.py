@@ -1,0 +1,95 @@
+"""People, tenants and places that most tests need. Services (PostgreSQL, Valkey) come from tests/services.py."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.clusters import get_cluster
+from engines.models import Cluster, EngineVersion, GpuClass
+from tenants.models import Membership, Role, Tenant, User
+from tests import factories
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    return factories.make_tenant("acme", name="Acme Studio")
+
+
+@pytest.fixture
+def bolt(db: None) -> Tenant:
+    return factories.make_tenant("bolt", name="Bolt Pictures")
+
+
+@pytest.fixture
+def alice(acme: Tenant) -> User:
+    """A member of acme."""
+    user = factories.make_user("alice")
+    factories.join(user, acme)
+    return user
+
+
+@pytest.fixture
+def anna(acme: Tenant) -> User:
+    """The owner of acme."""
+    user = factories.make_user("anna")
+    factories.join(user, acme, Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def bob(bolt: Tenant) -> User:
+    """A stranger to acme."""
+    user = factories.make_user("bob")
+    factories.join(user, bolt, Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    """An operator, member of nothing."""
+    return factories.make_user("olga", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def alice_in_acme(alice: User) -> Membership:
+    return Membership.objects.get(user=alice)
+
+
+@pytest.fixture
+def anna_in_acme(anna: User) -> Membership:
+    return Membership.objects.get(user=anna)
+
+
+@pytest.fixture
+def bob_in_bolt(bob: User) -> Membership:
+    return Membership.objects.get(user=bob)
+
+
+@pytest.fixture
+def gpu_class(db: None) -> GpuClass:
+    return factories.make_gpu_class()
+
+
+@pytest.fixture
+def engine_version(db: None) -> EngineVersion:
+    return factories.make_engine_version()
+
+
+@pytest.fixture
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """A local cluster with four slots of `gpu_class`; whatever it runs ends with the test."""
+    return make_cluster()
+
+
+@pytest.fixture
+def make_cluster(db: None, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    made: list[Cluster] = []
+
+    def make(**fields: object) -> Cluster:
+        made.append(factories.make_cluster(tmp_path / f"cluster-{len(made)}", **fields))
+        return made[-1]
+
+    yield make
+    for row in made:
+        get_cluster(row).shutdown(grace_seconds=0)

@@ -1,0 +1,73 @@
+"""Rows for tests, with the least that each needs."""
+
+import itertools
+import sys
+from pathlib import Path
+from typing import Any
+
+from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Volume
+from tenants.models import Membership, Role, Tenant, User
+
+_numbers = itertools.count(1)
+ENGINE_DOUBLE = Path(__file__).parent / "contract" / "engine_double.py"
+
+
+def make_user(username: str, **fields: Any) -> User:
+    user = User(username=username, email=f"{username}@example.org", **fields)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def make_tenant(slug: str, **fields: Any) -> Tenant:
+    return Tenant.objects.create(slug=slug, name=fields.pop("name", slug.title()), **fields)
+
+
+def join(user: User, tenant: Tenant, role: str = Role.MEMBER) -> Membership:
+    return Membership.objects.create(user=user, tenant=tenant, role=role)
+
+
+def make_gpu_class(slug: str = "cpu-small", **fields: Any) -> GpuClass:
+    return GpuClass.objects.get_or_create(slug=slug, defaults={"name": slug, "vendor": "cpu", **fields})[0]
+
+
+def make_cluster(root: Path | str, *, slots: int = 4, gpu_class: GpuClass | None = None, **fields: Any) -> Cluster:
+    """A local cluster whose processes and data live below `root`."""
+    gpu_class = gpu_class or make_gpu_class()
+    fields.setdefault("slug", f"local-{next(_numbers)}")
+    config = {"root": str(root), "slots": {gpu_class.slug: slots}} | fields.pop("config", {})
+    cluster = Cluster.objects.create(name=fields["slug"], kind="local", config=config, **fields)
+    Capacity.objects.create(cluster=cluster, gpu_class=gpu_class, slots=slots)
+    return cluster
+
+
+def make_engine_version(*flags: str, **fields: Any) -> EngineVersion:
+    """A published version of the engine double, started with `flags` (see tests/contract/engine_double.py)."""
+    engine = fields.pop("engine", None) or Engine.objects.get_or_create(slug="double", defaults={"name": "Double"})[0]
+    defaults = {
+        "version": str(next(_numbers)),
+        "status": EngineVersion.Status.PUBLISHED,
+        "command": [sys.executable, "-S", str(ENGINE_DOUBLE), "--port", "{port}", "--data", "{data}", *flags],
+        "health_path": "/healthz",
+        "startup_limit_seconds": 30,
+    }
+    return EngineVersion.objects.create(engine=engine, **defaults | fields)
+
+
+def make_volume(tenant: Tenant, owner: User, cluster: Cluster, **fields: Any) -> Volume:
+    fields.setdefault("name", f"volume {next(_numbers)}")
+    return Volume.objects.create(tenant=tenant, owner=owner, cluster=cluster, **fields)
+
+
+def make_instance(tenant: Tenant, owner: User, cluster: Cluster, **fields: Any) -> Instance:
+    """A row in any state; nothing of it runs anywhere."""
+    fields.setdefault("name", f"instance {next(_numbers)}")
+    return Instance.objects.create(
+        tenant=tenant,
+        owner=owner,
+        cluster=cluster,
+        engine_version=fields.pop("engine_version", None) or make_engine_version(),
+        gpu_class=fields.pop("gpu_class", None) or make_gpu_class(),
+        volume=fields.pop("volume", None) or make_volume(tenant, owner, cluster),
+        **fields,
+    )
