@@ -30,6 +30,14 @@ class Layout:
         return self.data_dir / "log"
 
     @property
+    def postgres_lock(self) -> Path:
+        return self.data_dir / "postgres.lock"
+
+    @property
+    def valkey_lock(self) -> Path:
+        return self.data_dir / "valkey.lock"
+
+    @property
     def run(self) -> Path:
         """Sockets; beside the data if that path is short enough, else in /tmp whatever TMPDIR says, to be found again."""
         beside_data = self.data_dir / "run"
@@ -70,7 +78,7 @@ def with_database(redis_url: str, number: int) -> str:
     url = urlsplit(redis_url)
     if url.scheme == "unix":
         query = dict(parse_qsl(url.query)) | {"db": str(number)}
-        return urlunsplit(url._replace(query=urlencode(query)))
+        return f"unix://{url.netloc}{url.path}?{urlencode(query)}"  # urlunsplit() would drop the empty host's slashes
     return urlunsplit(url._replace(path=f"/{number}"))
 
 
