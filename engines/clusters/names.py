@@ -6,7 +6,7 @@ import secrets
 # No vowels and no look-alikes: a slug is read aloud and spells nothing.
 ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 SLUG_LENGTH = 10
-SLUG_PATTERN = re.compile(rf"^[{ALPHABET}]{{{SLUG_LENGTH}}}$")
+SLUG_PATTERN = re.compile(rf"[{ALPHABET}]{{{SLUG_LENGTH}}}")
 
 
 def new_slug() -> str:
@@ -22,7 +22,7 @@ def workload_name(instance_slug: str) -> str:
 def instance_slug(workload: str) -> str | None:
     """Return the slug in a workload's name, or None for a name that is not ours."""
     slug = workload.removeprefix("i-")
-    return slug if workload.startswith("i-") and SLUG_PATTERN.match(slug) else None
+    return slug if workload.startswith("i-") and SLUG_PATTERN.fullmatch(slug) else None
 
 
 def volume_name(volume_slug: str) -> str:
