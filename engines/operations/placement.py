@@ -13,7 +13,8 @@ def choose_cluster(gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Clu
     offers = Capacity.objects.filter(gpu_class=gpu_class, slots__gt=0, cluster__enabled=True)
     if wanted is not None:
         offers = offers.filter(cluster=wanted)
-    taken = Count("cluster__instance", filter=Q(cluster__instance__gpu_class=gpu_class, cluster__instance__state__in=HOLDS_GPU))
+    holding = Q(cluster__instances__gpu_class=gpu_class, cluster__instances__state__in=HOLDS_GPU)
+    taken = Count("cluster__instances", filter=holding)
     best = offers.annotate(free=F("slots") - taken).order_by("-free", "cluster__name").select_related("cluster").first()
     if best is None:
         where = wanted.name if wanted else _("any cluster")

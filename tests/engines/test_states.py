@@ -44,8 +44,8 @@ def test_every_state_is_in_the_table_and_every_phase_that_does_not_rest_has_a_li
     assert set(TRANSITIONS) == set(InstanceState)
     timed = set(PHASE_LIMIT_SECONDS) | {InstanceState.STARTING}
     assert timed == set(InstanceState) - RESTING
-    assert HOLDS_GPU & RESTING == {InstanceState.RUNNING}
-    assert COMING_UP == {"queued", "provisioning", "starting"}
+    assert {InstanceState.RUNNING} == HOLDS_GPU & RESTING
+    assert {"queued", "provisioning", "starting"} == COMING_UP
 
 
 @pytest.mark.parametrize(
