@@ -1,0 +1,41 @@
+"""Drive the life cycle in the test's own thread: what worker and watcher do, until a condition holds."""
+
+import time
+from collections.abc import Callable
+
+from engines.clusters import get_cluster
+from engines.models import Cluster, Instance
+from engines.observe import observe
+from engines.reconcile import expire_deadlines, reconcile
+from engines.states import InstanceState
+
+DEADLINE_SECONDS = 20
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS, pause: float = 0.02) -> None:
+    """Wait for a condition, and fail with its source line if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(pause)
+
+
+def look(cluster: Cluster) -> None:
+    """Observe every workload of the cluster once, and those rows that should have one."""
+    adapter = get_cluster(cluster)
+    for seen in adapter.list_workloads():
+        observe(cluster, seen)
+    expire_deadlines(cluster)
+
+
+def drive(instance: Instance, state: InstanceState | str, *, seconds: float = DEADLINE_SECONDS) -> Instance:
+    """Reconcile and observe until the instance is in `state`; returns the fresh row."""
+
+    def arrived() -> bool:
+        reconcile(instance.pk)
+        look(instance.cluster)
+        instance.refresh_from_db()
+        return instance.state == state
+
+    wait_until(arrived, seconds=seconds)
+    return instance
