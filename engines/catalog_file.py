@@ -96,11 +96,15 @@ def _parse(path: Path) -> tuple[_Document, list[_Problem]]:
     lines: dict[Location, int] = {(): 1}
     nothing = _Document(path, {}, lines)
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        refused = [_Problem(path, line, problem) for line, problem in _refused_features(text)]
+        if refused:
+            return nothing, refused
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return nothing, []
-        noted = list(_note_lines(node, (), lines, set()))
+        noted = list(_note_lines(node, (), lines))
         if noted:
             return nothing, [nothing.problem(*each) for each in noted]
         return _Document(path, loader.construct_document(node), lines), []
@@ -127,18 +131,21 @@ def _unreadable(error: Exception) -> tuple[int, str]:
             return 1, f"holds an impossible number or date: {error}"
 
 
-def _note_lines(
-    node: yaml.Node, location: Location, lines: dict[Location, int], seen: set[int]
-) -> Iterator[tuple[Location, str]]:
-    """Record the line of every value; report repeated keys, of which YAML would silently keep the last, and aliases."""
-    if id(node) in seen:
-        yield location, "repeats an earlier value by an alias (*name); write the value out"
-        return
-    seen.add(id(node))
+def _refused_features(text: str) -> Iterator[tuple[int, str]]:
+    """Find aliases, which may explode or loop, and tags, with which PyYAML fails in ways of its own."""
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            yield token.start_mark.line + 1, f"repeats an earlier value by the alias *{token.value}; write the value out"
+        elif isinstance(token, yaml.TagToken):
+            yield token.start_mark.line + 1, "has a tag (!name), which catalog files do not need; take it out"
+
+
+def _note_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> Iterator[tuple[Location, str]]:
+    """Record the line of every value; report repeated keys, of which YAML would silently keep the last."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[*location, index] = item.start_mark.line + 1
-            yield from _note_lines(item, (*location, index), lines, seen)
+            yield from _note_lines(item, (*location, index), lines)
     elif isinstance(node, yaml.MappingNode):
         for key, item in node.value:
             below = (*location, str(key.value))
@@ -146,7 +153,7 @@ def _note_lines(
                 yield below, f"is written twice; once more on line {key.start_mark.line + 1}"
                 continue
             lines[below] = key.start_mark.line + 1
-            yield from _note_lines(item, below, lines, seen)
+            yield from _note_lines(item, below, lines)
 
 
 def _schema_problems(document: _Document) -> list[_Problem]:

@@ -146,7 +146,7 @@ class EngineVersion(Entry):
     default: StrictBool = False
     released_at: date | None = None
     source: list[Url] = []
-    migrate_command: Annotated[list[Text], Field(min_length=1)] | None = None
+    migrate_command: Annotated[list[CommandPart], Field(min_length=1)] | None = None
     migrates_from: list[VersionName] = []
     notes: Text | None = None
 

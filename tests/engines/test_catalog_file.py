@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.catalog_file import CatalogError, Known, read_catalog
-from engines.catalog_schema import Catalog
+from engines.catalog_schema import Catalog, Entry
 
-SHIPPED = sorted((Path(__file__).parents[2] / "catalog").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs/guides/catalog.md"
+SHIPPED = sorted((ROOT / "catalog").glob("*.yaml"))
 
 ENGINE = """\
 engines:
@@ -84,6 +86,17 @@ def test_every_shipped_image_names_its_sources() -> None:
     assert [version.image for version in versions if not version.source] == []
 
 
+def test_the_guide_s_example_is_valid(tmp_path: Path) -> None:
+    example = GUIDE.read_text().split("```yaml\n")[1].split("```")[0]
+    assert [engine.slug for engine in read(tmp_path, example).engines] == ["easel"]
+
+
+def test_the_guide_names_every_field() -> None:
+    guide = GUIDE.read_text()
+    fields = {field for model in Entry.__subclasses__() if model is not Catalog for field in model.model_fields}
+    assert sorted(field for field in fields if f"`{field}`" not in guide) == []
+
+
 def test_a_file_becomes_a_catalog(tmp_path: Path) -> None:
     catalog = read(tmp_path, ENGINE + GPU_CLASS + CLUSTER)
     version = catalog.engines[0].versions[0]
@@ -119,7 +132,8 @@ def test_files_may_refer_to_what_was_loaded_before(tmp_path: Path) -> None:
 
 
 IMAGE = "must be an image name with a tag or digest, such as registry.example.com/team/engine:1.2"
-ALIAS = "repeats an earlier value by an alias (*name); write the value out"
+ALIAS = "repeats an earlier value by the alias *all; write the value out"
+TAG = "has a tag (!name), which catalog files do not need; take it out"
 
 # (what is replaced, by what, the one problem that must be reported)
 BAD_ENGINES = [
@@ -340,11 +354,13 @@ def test_an_engine_has_one_default(tmp_path: Path) -> None:
     [
         ("a: [1\nb: 2\n", "a.yaml:2: is not YAML: expected ',' or ']', but got ':'"),
         ("engines:\n\t- a\n", "a.yaml:2: is not YAML: found character '\\t' that cannot start any token"),
-        ("a: !run {}\n", "a.yaml:1: is not YAML: could not determine a constructor for the tag '!run'"),
+        ("a: !run {}\n", f"a.yaml:1: {TAG}"),
+        ("a:\n  - !!bool maybe\n", f"a.yaml:2: {TAG}"),
+        ("a: =\n", "a.yaml:1: is not YAML: could not determine a constructor for the tag 'tag:yaml.org,2002:value'"),
         ("engines: []\n---\nengines: []\n", "a.yaml:2: is not YAML: but found another document"),
         ("engines: []\nclusters: []\nengines: []\n", "a.yaml:1: engines: is written twice; once more on line 3"),
-        ("engines: &all []\nclusters: *all\n", f"a.yaml:2: clusters: {ALIAS}"),
-        ("engines: &all [*all]\n", f"a.yaml:1: engines[0]: {ALIAS}"),
+        ("engines: &all []\nclusters: *all\n", f"a.yaml:2: {ALIAS}"),
+        ("engines: &all [*all]\n", f"a.yaml:1: {ALIAS}"),
         ("engines: 2026-13-45\n", "a.yaml:1: holds an impossible number or date: month must be in 1..12"),
         ("[" * 5000, "a.yaml:1: is nested too deeply"),
         ("- engines\n", "a.yaml:1: must be a mapping of clusters, engines, gpu_classes"),
@@ -409,4 +425,37 @@ def test_any_yaml_is_accepted_or_refused(tmp_path: Path, tree: object) -> None:
 def test_any_text_is_accepted_or_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "any.yaml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    accepts_or_refuses(path)
+
+
+FRAGMENTS = [
+    "&a ",
+    "*a",
+    "!!int ",
+    "? ",
+    "<<: ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "~",
+    ".nan",
+    "1e999",
+    "2026-99-99",
+    "---\n",
+    "- ",
+    "\t",
+    ": ",
+    "'",
+    '"',
+    "|",
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(where=st.integers(0, len(ENGINE + GPU_CLASS)), cut=st.integers(0, 12), fragment=st.sampled_from(FRAGMENTS))
+def test_any_damaged_catalog_is_accepted_or_refused(tmp_path: Path, where: int, cut: int, fragment: str) -> None:
+    whole = ENGINE + GPU_CLASS
+    path = tmp_path / "any.yaml"
+    path.write_text(whole[:where] + fragment + whole[where + cut :])
     accepts_or_refuses(path)
