@@ -91,9 +91,7 @@ async def annotate_image(request: Request) -> Response:
     loom, body = loom_of(request), await json_object(request)
     favourite, tags = body.get("favourite"), body.get("tags")
     _check_annotation(favourite, tags)
-    picture = await asyncio.to_thread(
-        lambda: loom.open_library().annotate(request.path_params["image_id"], favourite, tags)
-    )
+    picture = await asyncio.to_thread(lambda: loom.open_library().annotate(request.path_params["image_id"], favourite, tags))
     loom.live.announce({"type": "changed", "picture": picture.as_json()})
     return JSONResponse(picture.as_json())
 

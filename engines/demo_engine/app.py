@@ -60,9 +60,7 @@ def create_app(loom: Loom) -> Starlette:
 
 async def page(_request: Request) -> Response:
     """The engine's own page."""
-    return FileResponse(
-        _WEB / "index.html", headers={"content-security-policy": _PAGE_POLICY, "cache-control": "no-cache"}
-    )
+    return FileResponse(_WEB / "index.html", headers={"content-security-policy": _PAGE_POLICY, "cache-control": "no-cache"})
 
 
 async def websocket(websocket: WebSocket) -> None:

@@ -16,9 +16,7 @@ class DiskFull(Exception):
     """No room (or quota) left in the data directory; what was stored before is untouched."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The disk is full: nothing was saved. Delete pictures you no longer need, or ask for a larger volume."
-        )
+        super().__init__("The disk is full: nothing was saved. Delete pictures you no longer need, or ask for a larger volume.")
 
 
 class DirectoryInUse(Exception):

@@ -98,9 +98,7 @@ def _grain(linear: Floats, seed: int) -> Floats:
     """Film grain, stronger in the middle tones; it also hides the banding of eight bits."""
     noise = rng_for("grain", seed).standard_normal(linear.shape[:2], dtype=np.float32)
     middle = np.sqrt(np.clip(linear.mean(axis=2), 0, 1))
-    return np.asarray(
-        linear * (1 + (noise * (np.float32(0.035) * (1 - np.float32(0.5) * middle)))[..., None]), dtype=np.float32
-    )
+    return np.asarray(linear * (1 + (noise * (np.float32(0.035) * (1 - np.float32(0.5) * middle)))[..., None]), dtype=np.float32)
 
 
 def _encode(linear: Floats) -> Pixels:

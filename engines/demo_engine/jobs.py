@@ -72,9 +72,7 @@ class Job:
     @property
     def progress(self) -> float:
         """Share done, 0..1."""
-        return (self.picture_number * self.parameters.steps + self.step) / (
-            self.parameters.picture_count * self.parameters.steps
-        )
+        return (self.picture_number * self.parameters.steps + self.step) / (self.parameters.picture_count * self.parameters.steps)
 
     @property
     def eta_seconds(self) -> float:
@@ -120,9 +118,7 @@ class JobQueue:
         """Put a job at the end of the queue."""
         if self.stopping or len(self.waiting) >= MOST_WAITING:
             raise QueueFull(
-                "The engine is stopping."
-                if self.stopping
-                else f"{MOST_WAITING} jobs are waiting already. Try again later."
+                "The engine is stopping." if self.stopping else f"{MOST_WAITING} jobs are waiting already. Try again later."
             )
         job = Job(parameters)
         self.waiting.append(job)

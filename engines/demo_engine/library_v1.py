@@ -81,11 +81,7 @@ def picture_paths(outputs: Path) -> list[Path]:
     if not outputs.is_dir():
         return []
     days = sorted((day for day in outputs.iterdir() if _DAY.fullmatch(day.name) and day.is_dir()), reverse=True)
-    return [
-        day / name
-        for day in days
-        for name in sorted(_names(day), key=lambda name: int(name.split("-")[0]), reverse=True)
-    ]
+    return [day / name for day in days for name in sorted(_names(day), key=lambda name: int(name.split("-")[0]), reverse=True)]
 
 
 def _names(day: Path) -> list[str]:

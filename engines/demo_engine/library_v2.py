@@ -34,9 +34,7 @@ class IndexedLibrary:
         self.images = data_dir / "library" / "images"
         self._lock = RLock()
         self.images.mkdir(parents=True, exist_ok=True)
-        self.connection = sqlite3.connect(
-            data_dir / "library" / "index.sqlite3", check_same_thread=False, isolation_level=None
-        )
+        self.connection = sqlite3.connect(data_dir / "library" / "index.sqlite3", check_same_thread=False, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = DELETE")
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
@@ -64,9 +62,7 @@ class IndexedLibrary:
         where, values = ["1"], []
         for word in wanted.search.lower().split():
             pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            where.append(
-                "(prompt LIKE ? ESCAPE '\\' OR sha256 IN (SELECT sha256 FROM tags WHERE tag LIKE ? ESCAPE '\\'))"
-            )
+            where.append("(prompt LIKE ? ESCAPE '\\' OR sha256 IN (SELECT sha256 FROM tags WHERE tag LIKE ? ESCAPE '\\'))")
             values += [pattern, pattern]
         if wanted.favourites_only:
             where.append("favourite")
@@ -102,9 +98,7 @@ class IndexedLibrary:
                 connection.execute("UPDATE pictures SET favourite = ? WHERE sha256 = ?", [favourite, picture_id])
             if tags is not None:
                 connection.execute("DELETE FROM tags WHERE sha256 = ?", [picture_id])
-                connection.executemany(
-                    "INSERT INTO tags VALUES (?, ?)", [(picture_id, tag) for tag in sorted(set(tags))]
-                )
+                connection.executemany("INSERT INTO tags VALUES (?, ?)", [(picture_id, tag) for tag in sorted(set(tags))])
         return self._picture(picture_id)
 
     def place_of(self, sha256: str) -> Path:
@@ -128,9 +122,7 @@ class IndexedLibrary:
         on_disk = {path.stem: path for path in self.images.glob("??/*.png") if _SHA256.fullmatch(path.stem)}
         indexed = {sha256 for (sha256,) in self.connection.execute("SELECT sha256 FROM pictures")}
         with self._writing() as connection:
-            connection.executemany(
-                "DELETE FROM pictures WHERE sha256 = ?", [(sha256,) for sha256 in indexed - on_disk.keys()]
-            )
+            connection.executemany("DELETE FROM pictures WHERE sha256 = ?", [(sha256,) for sha256 in indexed - on_disk.keys()])
         for sha256 in on_disk.keys() - indexed:
             self.index_file(on_disk[sha256])
 
@@ -144,9 +136,7 @@ class IndexedLibrary:
             raise NoSuchPicture(sha256)
         created_at, parameters, size_bytes, favourite = row
         moment = datetime.fromisoformat(created_at).astimezone(UTC)
-        return Picture(
-            sha256, moment, json.loads(parameters), size_bytes, bool(favourite), tuple(tag for (tag,) in tags)
-        )
+        return Picture(sha256, moment, json.loads(parameters), size_bytes, bool(favourite), tuple(tag for (tag,) in tags))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -92,9 +92,7 @@ def _check(library: IndexedLibrary, report: Report) -> None:
     rows = library.connection.execute("SELECT DISTINCT sha256 FROM brought_over").fetchall()
     for (sha256,) in rows:
         if _sha256(library.place_of(sha256)) != sha256:
-            raise DamagedCopy(
-                f"{library.place_of(sha256)} is damaged. Nothing was removed; delete that file and run this again."
-            )
+            raise DamagedCopy(f"{library.place_of(sha256)} is damaged. Nothing was removed; delete that file and run this again.")
     report({"step": "checked", "pictures": len(rows)})
 
 

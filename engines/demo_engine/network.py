@@ -89,10 +89,7 @@ def grow_network(model: str, prompt: str, negative_prompt: str, seed: int, cfg_s
         for text, sign in ((prompt, 0.45), (negative_prompt, -0.35)):
             for word in words_of(text)[:60]:
                 weights += (
-                    sign
-                    * pull
-                    * rng_for("word", depth, word).standard_normal((rows, columns))
-                    / np.sqrt(len(words_of(text)))
+                    sign * pull * rng_for("word", depth, word).standard_normal((rows, columns)) / np.sqrt(len(words_of(text)))
                 )
         gain = (0.85, 0.95, 1.1)[depth] * (0.75 + 0.25 * pull)
         layers.append((weights * gain / (np.sqrt(rows) * np.sqrt(1 + 0.3 * pull * pull))).astype(np.float32))

@@ -142,9 +142,7 @@ def choose_ramp(prompt: str, negative_prompt: str, draw: np.random.Generator) ->
 def to_srgb(linear: Floats) -> Floats:
     """Linear light to sRGB, both 0..1."""
     clipped = np.clip(linear, 0.0, 1.0)
-    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * np.power(clipped, 1 / 2.4) - 0.055).astype(
-        np.float32
-    )
+    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * np.power(clipped, 1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _to_oklab(colours: list[str]) -> NDArray[np.float64]:
@@ -182,9 +180,7 @@ def _ramp(anchors: NDArray[np.float64], draw: np.random.Generator) -> Floats:
     width = RAMP_SIZE // (2 * len(stops))
     window = np.hanning(width) / np.hanning(width).sum()
     padded = np.pad(lab, ((width, width), (0, 0)), mode="edge")
-    smooth = np.stack([np.convolve(padded[:, channel], window, mode="same") for channel in range(3)], axis=1)[
-        width:-width
-    ]
+    smooth = np.stack([np.convolve(padded[:, channel], window, mode="same") for channel in range(3)], axis=1)[width:-width]
     lms = (smooth @ np.linalg.inv(_TO_LAB).T) ** 3
     return np.asarray(np.clip(lms @ np.linalg.inv(_TO_LMS).T, 0.0, 1.0), dtype=np.float32)
 

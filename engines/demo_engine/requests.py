@@ -20,9 +20,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.body())
     except ValueError as error:
-        raise InvalidRequest(
-            [{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error", "input": {}}]
-        ) from error
+        raise InvalidRequest([{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error", "input": {}}]) from error
     if not isinstance(body, dict):
         msg = "Input should be a valid dictionary"
         raise InvalidRequest([{"type": "dict_type", "loc": ["body"], "msg": msg, "input": body}])

@@ -48,9 +48,7 @@ async def progress(request: Request) -> Response:
     loom = loom_of(request)
     job = loom.queue.current
     if job is None:
-        return JSONResponse(
-            {"progress": 0.0, "eta_relative": 0.0, "state": _IDLE, "current_image": None, "textinfo": None}
-        )
+        return JSONResponse({"progress": 0.0, "eta_relative": 0.0, "state": _IDLE, "current_image": None, "textinfo": None})
     with_image = request.query_params.get("skip_current_image", "false").lower() not in ("true", "1", "yes", "on")
     return JSONResponse(
         {
