@@ -1,0 +1,167 @@
+"""The whole product as processes of this machine: what `make demo` runs, on free ports and a data directory of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from tests.driving import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 120
+# Settings that a test run has for itself must not reach the product it starts.
+_OWN = ("DATABASE_URL", "REDIS_URL", "AIGC_", "DJANGO_SETTINGS_MODULE", "PYTEST_")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Stack:
+    """`manage.py demo` in a process of its own; `with Stack(data_dir) as stack:` waits until it serves and stops it after."""
+
+    data_dir: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def portal(self) -> str:
+        return f"http://portal.localhost:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables under which the product, and any `manage.py` beside it, runs."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        return inherited | self._variables
+
+    def start(self) -> None:
+        self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
+        if not hasattr(self, "_variables"):
+            first = free_port()
+            self._variables = {
+                "AIGC_DATA_DIR": str(self.data_dir),
+                "AIGC_PORTAL_ORIGIN": self.portal,
+                "AIGC_ENGINES_DOMAIN": f"engines.localhost:{self.port}",
+                "AIGC_PORTAL_BIND": f"127.0.0.1:{free_port()}",
+                "AIGC_GWAUTH_BIND": f"127.0.0.1:{free_port()}",
+                "AIGC_LOCAL_PORT_FIRST": str(first),
+                "AIGC_LOCAL_PORT_LAST": str(min(first + 99, 65535)),
+                "PYTHONUNBUFFERED": "1",
+            } | dict(self.variables)
+        already = len(self.output())
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "demo"], cwd=ROOT, env=self.environment, stdout=output, stderr=output
+            )
+        wait_until(lambda: self.process.poll() is not None or "is ready:" in self.output()[already:], seconds=START_SECONDS)
+        assert self.process.poll() is None, self.output()[already:]
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Living processes of one program of the demo, by what its command line says."""
+        words = {
+            "web": "aigc_portal.asgi:application",
+            "gwauth": "gateway.auth:app",
+            "gateway": "caddy",
+            "worker": "provision,billing,default",
+            "beat": "aigc_portal beat",
+            "watcher": "watch_clusters",
+            "valkey": "valkey",
+            "postgres": "postgres",
+        }[name]
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if words in " ".join(_command(child))]
+
+    def manage(self, *command: str) -> str:
+        """Run a management command beside the product; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+class Browser:
+    """A person without a browser: signs in, keeps cookies, posts forms with their CSRF token, on 127.0.0.1 with the right Host."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.cookies: dict[str, str] = {}
+
+    def sign_in(self, username: str, password: str) -> None:
+        self.post("/accounts/login/", login=username, password=password)
+        assert "__Host-portal" in self.cookies
+
+    def get(self, path: str) -> str:
+        return self._open(path, None)
+
+    def post(self, path: str, *, form: str | None = None, **fields: str) -> str:
+        """Fetch the page with the form (`form`, else `path`), then post with its CSRF token."""
+        page = self._open(form or path, None)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert token, f"no form at {form or path}"
+        return self._open(path, urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode())
+
+    def _open(self, path: str, data: bytes | None) -> str:
+        host = self.stack.portal.removeprefix("http://")
+        for _ in range(5):
+            request = urllib.request.Request(f"http://127.0.0.1:{self.stack.port}{path}", data=data)
+            request.add_header("Host", host)
+            request.add_header("Origin", self.stack.portal)
+            request.add_header("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+            opener = urllib.request.build_opener(_NoRedirect)
+            answer = opener.open(request, timeout=30)
+            self._remember(answer.headers.get_all("Set-Cookie") or [])
+            self.status = answer.status
+            if answer.status not in {301, 302, 303}:
+                return answer.read().decode()
+            path, data = answer.headers["Location"].removeprefix(self.stack.portal), None
+        raise AssertionError("redirected too often")
+
+    def _remember(self, headers: list[str]) -> None:
+        for header in headers:
+            name, value = header.split(";")[0].split("=", 1)
+            self.cookies[name] = value
+
+
+class _NoRedirect(urllib.request.HTTPErrorProcessor):
+    """Hand every answer to the caller as it is."""
+
+    def http_response(self, request, response):
+        return response
+
+    https_response = http_response
