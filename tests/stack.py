@@ -6,13 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import httpx
 import psutil
 
 from tests.driving import wait_until
@@ -115,53 +114,35 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-class Browser:
-    """A person without a browser: signs in, keeps cookies, posts forms with their CSRF token, on 127.0.0.1 with the right Host."""
+class Person:
+    """Somebody without a browser: signs in, posts forms with their CSRF token, and sends Secure cookies over loopback too."""
 
     def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+        self.portal = stack.portal
         self.cookies: dict[str, str] = {}
+        headers = {"Host": stack.portal.removeprefix("http://"), "Origin": stack.portal}
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{stack.port}", headers=headers, timeout=30)
 
     def sign_in(self, username: str, password: str) -> None:
         self.post("/accounts/login/", login=username, password=password)
         assert "__Host-portal" in self.cookies
 
-    def get(self, path: str) -> str:
-        return self._open(path, None)
+    def get(self, path: str) -> httpx.Response:
+        return self._follow("GET", path)
 
-    def post(self, path: str, *, form: str | None = None, **fields: str) -> str:
+    def post(self, path: str, *, form: str | None = None, **fields: str) -> httpx.Response:
         """Fetch the page with the form (`form`, else `path`), then post with its CSRF token."""
-        page = self._open(form or path, None)
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(form or path).text)
         assert token, f"no form at {form or path}"
-        return self._open(path, urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode())
+        return self._follow("POST", path, data={"csrfmiddlewaretoken": token[1], **fields})
 
-    def _open(self, path: str, data: bytes | None) -> str:
-        host = self.stack.portal.removeprefix("http://")
+    def _follow(self, method: str, path: str, **content: object) -> httpx.Response:
         for _ in range(5):
-            request = urllib.request.Request(f"http://127.0.0.1:{self.stack.port}{path}", data=data)
-            request.add_header("Host", host)
-            request.add_header("Origin", self.stack.portal)
-            request.add_header("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
-            opener = urllib.request.build_opener(_NoRedirect)
-            answer = opener.open(request, timeout=30)
-            self._remember(answer.headers.get_all("Set-Cookie") or [])
-            self.status = answer.status
-            if answer.status not in {301, 302, 303}:
-                return answer.read().decode()
-            path, data = answer.headers["Location"].removeprefix(self.stack.portal), None
+            cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+            answer = self.client.request(method, path, headers={"Cookie": cookie}, **content)
+            self.cookies |= dict(answer.cookies)
+            self.client.cookies.clear()
+            if not answer.is_redirect:
+                return answer
+            method, path, content = "GET", answer.headers["Location"].removeprefix(self.portal), {}
         raise AssertionError("redirected too often")
-
-    def _remember(self, headers: list[str]) -> None:
-        for header in headers:
-            name, value = header.split(";")[0].split("=", 1)
-            self.cookies[name] = value
-
-
-class _NoRedirect(urllib.request.HTTPErrorProcessor):
-    """Hand every answer to the caller as it is."""
-
-    def http_response(self, request, response):
-        return response
-
-    https_response = http_response
