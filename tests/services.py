@@ -32,9 +32,10 @@ def start_services() -> None:
     run_dir = Path(tempfile.mkdtemp(prefix="aigc-tests-"))
     os.environ[RUN_DIR] = str(run_dir)
     running = None
-    if "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
-        run_dir.chmod(0o711)
-        running = services.start(run_dir / "services", durable=False)
+    wanted = services.Wanted(postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ, durable=False)
+    if wanted.postgres or wanted.valkey:
+        run_dir.chmod(0o711)  # PostgreSQL runs under another account when the suite runs as root
+        running = services.start(run_dir / "services", wanted)
         os.environ.setdefault("DATABASE_URL", running.addresses.database_url)
         os.environ.setdefault("REDIS_URL", running.addresses.redis_url)
 

@@ -21,14 +21,14 @@ class Account:
 
 
 def account_for(data_dir: Path) -> Account:
-    """Ourselves; as root, which PostgreSQL refuses, the owner of the data, or `nobody` where that is root too."""
+    """Ourselves; as root, which PostgreSQL refuses, the owner of the data, or `nobody` where that is root or unknown here."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
-    owner = data_dir.stat()
-    if owner.st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
-    nobody = pwd.getpwnam("nobody")
-    return Account(nobody.pw_uid, nobody.pw_gid)
+    owner = data_dir.stat().st_uid
+    known = {entry.pw_uid: entry for entry in pwd.getpwall()}
+    entry = known.get(owner) if owner != 0 else None
+    entry = entry or pwd.getpwnam("nobody")
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
 def make_directories(layout: Layout) -> Account:

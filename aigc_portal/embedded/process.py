@@ -88,8 +88,13 @@ class Server:
             time.sleep(POLL_SECONDS)
 
     def has_died(self) -> bool:
-        """Whether the server that this object started has ended."""
-        return self.child is not None and self.child.poll() is not None
+        """Whether the server is gone."""
+        if self.child is not None:
+            return self.child.poll() is not None
+        lock = take_lock(self.lock)
+        if lock is not None:
+            os.close(lock)
+        return lock is not None
 
     def stop(self) -> None:
         """End the server, whoever started it, and return when nothing of it is left."""
@@ -100,6 +105,8 @@ class Server:
                 lock = self.wait_for_lock(seconds)
             if lock is not None:
                 os.close(lock)
+                if self.child is not None:
+                    self.child.wait()
                 return
         raise EmbeddedError(f"{self.name} (pid {read_pid(self.lock)}) cannot be stopped.")
 
@@ -107,7 +114,8 @@ class Server:
         """The free lock, or None if it is still held after so many seconds."""
         deadline = time.monotonic() + seconds
         while (lock := take_lock(self.lock)) is None and time.monotonic() < deadline:
-            self.has_died()  # reaps our child
+            if self.child is not None:
+                self.child.poll()
             time.sleep(POLL_SECONDS)
         return lock
 

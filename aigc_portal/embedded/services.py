@@ -1,6 +1,7 @@
 """Start and stop PostgreSQL and Valkey together."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -14,34 +15,54 @@ from aigc_portal.embedded.valkey import valkey_server
 LEAST_FREE_MIB = 256
 
 
-class Services:
-    """The running services of one data directory; as a context manager it stops those that it started."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which services to run, and how."""
 
-    def __init__(self, layout: Layout, *, durable: bool, owned: bool) -> None:
-        require_space(layout)
+    postgres: bool = True
+    valkey: bool = True
+    # False is faster, and loses data when the machine stops: for tests.
+    durable: bool = True
+    # True: they end with this process, even if it is killed.
+    owned: bool = True
+
+
+class Services:
+    """The services of one data directory; as a context manager it stops those that it started."""
+
+    def __init__(self, layout: Layout, wanted: Wanted) -> None:
         account = make_directories(layout)
         self.layout = layout
-        self.owned = owned
+        self.wanted = wanted
         self.addresses = addresses(layout.data_dir)
-        self.postgres = postgres_server(layout, account, durable=durable)
-        self.valkey = valkey_server(layout, account, durable=durable)
+        self.servers: list[Server] = []
+        if wanted.postgres:
+            self.servers.append(postgres_server(layout, account, durable=wanted.durable))
+        if wanted.valkey:
+            self.servers.append(valkey_server(layout, account, durable=wanted.durable))
         self.started: list[Server] = []
 
     def ensure_running(self) -> list[str]:
-        """Start whatever does not run; return the names of what this call started."""
-        fresh = [server for server in (self.postgres, self.valkey) if server.ensure_running(owned=self.owned)]
-        self.started += [server for server in fresh if server not in self.started]
-        ensure_database(self.layout)
+        """Start what does not run; return the names of what this call started."""
+        require_space(self.layout)
+        fresh = [server for server in self.servers if self.ensure_server(server)]
+        if self.wanted.postgres:
+            ensure_database(self.layout)
         return [server.name for server in fresh]
 
+    def ensure_server(self, server: Server) -> bool:
+        """Start one server unless it runs, and remember to stop it."""
+        fresh = server.ensure_running(owned=self.wanted.owned)
+        if fresh and server not in self.started:
+            self.started.append(server)
+        return fresh
+
     def revive(self) -> list[str]:
-        """Start again what has died since this object started it; return the names. Cheap when all is well."""
-        if not any(server.has_died() for server in self.started):
-            return []
-        return self.ensure_running()
+        """Start again what has died; return the names. Cheap when all is well."""
+        return self.ensure_running() if any(server.has_died() for server in self.servers) else []
 
     def stop(self) -> None:
-        """Stop what this object started; leave what it found running."""
+        """Stop what this object started, last first; leave what it found running."""
         while self.started:
             self.started.pop().stop()
 
@@ -52,13 +73,13 @@ class Services:
         self.stop()
 
 
-def start(data_dir: Path | str, *, durable: bool = True, owned: bool = True) -> Services:
-    """Have PostgreSQL and Valkey run on this data directory; attaches to those that already do.
+def start(data_dir: Path | str, wanted: Wanted = Wanted()) -> Services:
+    """Have the services run on this data directory; attaches to those that already do.
 
-    `owned` services end with this process, even if it is killed. Call it from the main thread: the kernel ties them to
-    the calling thread. Raises EmbeddedError with a sentence that says what to do.
+    Call it from the main thread: the kernel ties owned services to the calling thread. Raises EmbeddedError with a
+    sentence that says what to do.
     """
-    services = Services(layout_of(data_dir), durable=durable, owned=owned)
+    services = Services(layout_of(data_dir), wanted)
     try:
         services.ensure_running()
     except BaseException:
@@ -70,18 +91,16 @@ def start(data_dir: Path | str, *, durable: bool = True, owned: bool = True) -> 
 def stop(data_dir: Path | str) -> None:
     """Stop the services of this data directory, whoever started them; does nothing if none run."""
     layout = layout_of(data_dir)
-    if not layout.data_dir.is_dir():
-        return
-    account = make_directories(layout)
-    valkey_server(layout, account, durable=True).stop()
-    postgres_server(layout, account, durable=True).stop()
+    if layout.data_dir.is_dir():
+        services = Services(layout, Wanted())
+        services.started = list(services.servers)
+        services.stop()
 
 
 def require_space(layout: Layout) -> None:
     """Refuse to start on a disk so full that PostgreSQL would stop half-way."""
-    existing = next(path for path in (layout.data_dir, *layout.data_dir.parents) if path.is_dir())
-    free_mib = shutil.disk_usage(existing).free // 2**20
+    free_mib = shutil.disk_usage(layout.data_dir).free // 2**20
     if free_mib < LEAST_FREE_MIB:
         raise EmbeddedError(
-            f"The disk that holds {existing} has {free_mib} MiB free; {LEAST_FREE_MIB} MiB are needed. Free some space."
+            f"The disk that holds {layout.data_dir} has {free_mib} MiB free; {LEAST_FREE_MIB} MiB are needed. Free some space."
         )

@@ -1,0 +1,139 @@
+"""The whole product on this machine: what runs, in which order, and what is printed."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from honcho.printer import Printer
+
+from aigc_portal.demo_accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
+from aigc_portal.embedded import services
+from aigc_portal.embedded.errors import EmbeddedError
+from aigc_portal.embedded.ports import require_free_port
+from aigc_portal.embedded.process import read_pid, take_lock
+from aigc_portal.supervisor import Program, Supervisor
+from engines.clusters import get_cluster
+from engines.clusters.local.adapter import LocalCluster
+from engines.models import Cluster
+
+CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml"]
+DEFAULT_HTTP_PORT = 80
+# After a demo that was killed, its programs need a moment to end.
+PORT_WAIT_SECONDS = 10.0
+
+
+def run_demo(say: Printer) -> None:
+    """Start everything, serve until SIGINT or SIGTERM, stop everything. Raises EmbeddedError or StartFailed."""
+    os.chdir(settings.BASE_DIR)
+    with only_demo(settings.DATA_DIR):
+        for port in (portal_port(), port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)):
+            require_free_port(port, wait_seconds=PORT_WAIT_SECONDS)
+        wanted = services.Wanted(postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ)
+        with services.start(settings.DATA_DIR, wanted) as running:
+            prepare_database()
+            supervisor = Supervisor(programs(), each_tick=running.revive, printer=say)
+            try:
+                supervisor.run(announce=announce)
+            finally:
+                stop_local_engines()
+
+
+@contextmanager
+def only_demo(data_dir: Path) -> Iterator[None]:
+    """Refuse a second demo on the same data. The lock is the kernel's, so a killed demo leaves none behind."""
+    path = data_dir / "demo.lock"
+    path.touch()
+    lock = take_lock(path)
+    if lock is None:
+        raise EmbeddedError(f"A demo runs on {data_dir} already (pid {read_pid(path)}). Use it, or end it with Ctrl-C first.")
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def prepare_database() -> None:
+    """Bring the tables, the catalog and the demo's people up to date; changes nothing that is."""
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("load_catalog", *CATALOG)
+    call_command("seed_demo")
+    close_database()
+
+
+def close_database() -> None:
+    """Let go of the database: this process only watches from here on."""
+    database = connections["default"]
+    assert isinstance(database, DatabaseWrapper)  # noqa: S101 - for the type checker; a check refuses other databases
+    database.close()
+    database.close_pool()
+
+
+def programs() -> list[Program]:
+    """The product's processes. Every one may be killed at any moment and is started again."""
+    python = sys.executable
+    uvicorn = [python, "-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--timeout-graceful-shutdown", "2"]
+    celery = [python, "-m", "celery", "--app", "aigc_portal"]
+    web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
+    return [
+        Program("web", [*uvicorn, "--port", str(web), "--lifespan", "off", "aigc_portal.asgi:application"], port=web),
+        Program("gwauth", [*uvicorn, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
+        Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
+        Program(
+            "worker",
+            [*celery, "worker", "--queues", "provision,billing,default", "--concurrency", "4", "--loglevel", "INFO"],
+            ready_phrase=" ready.",
+        ),
+        # The timetable is code; beat's own file only remembers when it last ran.
+        Program(
+            "beat", [*celery, "beat", "--schedule", str(settings.DATA_DIR / "beat"), "--pidfile", ""], ready_phrase="Starting"
+        ),
+        Program("watcher", [python, "manage.py", "watch_clusters"]),
+    ]
+
+
+def announce() -> None:
+    """Print where to go and how to sign in."""
+    lines = [
+        f"{settings.SITE_NAME} is ready:  {settings.PORTAL_ORIGIN}",
+        "",
+        *(f"{account.username.ljust(7)} {account.role}" for account in DEMO_ACCOUNTS),
+        f"Everybody's password: {DEMO_PASSWORD}",
+        "",
+        f"Data: {settings.DATA_DIR}",
+        "Ctrl-C stops everything, engines included, and keeps the data.",
+    ]
+    width = max(map(len, lines))
+    box = [f"│ {line.ljust(width)} │" for line in lines]
+    sys.stdout.write("\n".join(["", f"┌{'─' * (width + 2)}┐", *box, f"└{'─' * (width + 2)}┘", "", ""]))
+    sys.stdout.flush()
+
+
+def stop_local_engines() -> None:
+    """End the engines that run as processes of this machine, so that none is left behind.
+
+    The rows are not touched: the watcher of the next start sees that the engines are gone and says so.
+    """
+    for row in Cluster.objects.filter(kind=Cluster.Kind.LOCAL):
+        cluster = get_cluster(row)
+        assert isinstance(cluster, LocalCluster)  # noqa: S101 - for the type checker
+        cluster.shutdown()
+    close_database()
+
+
+def port_of(bind: str) -> int:
+    """The port of `host:port`."""
+    return int(bind.rsplit(":", 1)[1])
+
+
+def portal_port() -> int:
+    """The port that browsers use."""
+    host = settings.PORTAL_HOST
+    return port_of(host) if ":" in host else DEFAULT_HTTP_PORT
