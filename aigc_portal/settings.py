@@ -189,6 +189,8 @@ PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
 
 # --- Money ---------------------------------------------------------------------------------------------------------------
 DEFAULT_CURRENCY = env("AIGC_CURRENCY", default="USD")
+# From which moment of a run on its time is billed: "ready" or "started". A run that never got ready is free.
+BILL_FROM = env("AIGC_BILL_FROM", default="ready")
 
 LOGGING = {
     "version": 1,

@@ -1,6 +1,7 @@
 """Django application configuration."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class BillingConfig(AppConfig):
@@ -8,3 +9,9 @@ class BillingConfig(AppConfig):
 
     name = "billing"
     verbose_name = "Billing"
+
+    def ready(self) -> None:
+        """Register the checks of billing's settings."""
+        from billing.checks import check_settings  # noqa: PLC0415 - settings are not there when this module is imported
+
+        register(check_settings)

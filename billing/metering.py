@@ -1,0 +1,215 @@
+"""Facts about the runs of one instance -> the time that is billed. Pure: order, repeats and lateness of facts change nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+
+class Kind(StrEnum):
+    """What a fact says about its run."""
+
+    STARTED = "started"
+    READY = "ready"
+    SEEN = "seen"
+    ENDED = "ended"
+
+
+class Source(StrEnum):
+    """Who says so; the first is believed before the second."""
+
+    CLUSTER = "cluster"
+    RECONCILE = "reconcile"
+
+
+class BillFrom(StrEnum):
+    """From which moment of a run on its time is billed."""
+
+    READY = "ready"
+    STARTED = "started"
+
+
+class Trouble(StrEnum):
+    """What is wrong with the facts of a run."""
+
+    FROM_THE_FUTURE = "from_the_future"  # a fact later than its observation; left out
+    END_WITHOUT_START = "end_without_start"  # nothing is billed
+    ENDED_BEFORE_START = "ended_before_start"  # nothing is billed
+    OVERLAP = "overlap"  # cut off where the next run of the instance begins
+
+
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+_KIND_ORDER = {kind: place for place, kind in enumerate(Kind)}
+_RANK = {source: place for place, source in enumerate(Source)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing known about a run, and who used it at that moment."""
+
+    run_id: str
+    kind: str
+    source: str
+    at: datetime
+    observed_at: datetime
+    tenant_id: int
+    owner_id: int
+    gpu_class_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Time [starts_at, ends_at) in whole seconds that one owner used one GPU class; `ends_at` None: it lasts."""
+
+    run_id: str
+    starts_at: datetime
+    ends_at: datetime | None
+    tenant_id: int
+    owner_id: int
+    gpu_class_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A run whose facts do not fit together."""
+
+    run_id: str
+    trouble: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What the facts come to: usage by start, without overlap, and what was odd."""
+
+    usage: tuple[Usage, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One life of an engine process."""
+
+    run_id: str
+    facts: list[Fact]
+    taken_at: datetime | None = None  # its GPU is taken from here
+    starts_at: datetime | None = None  # billed from here; None: it never got ready
+    ends_at: datetime | None = None
+    anomalies: list[Trouble] = field(default_factory=list)
+
+    @property
+    def last_sign_of_life(self) -> datetime:
+        return max(fact.at for fact in self.facts if fact.kind != Kind.ENDED)
+
+
+def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom) -> Metered:
+    """Work out the billed time from all facts of one instance.
+
+    `holds_gpu`: whether the instance's slot is still taken. A run without an end lasts as long as that and as it is the
+    latest; otherwise it ended with its last sign of life, in favour of the person who pays.
+    """
+    known, anomalies = _believable(facts)
+    runs = [_read(run_id, known[run_id], bill_from) for run_id in sorted(known)]
+    _end_what_is_over(runs, holds_gpu=holds_gpu)
+    billed = sorted((run for run in runs if _is_billed(run)), key=lambda run: (run.starts_at, run.run_id))
+    for run, following in pairwise(billed):
+        if run.ends_at is None or run.ends_at > _moment(following.starts_at):
+            run.ends_at = following.starts_at
+            run.anomalies.append(Trouble.OVERLAP)
+    anomalies += [Anomaly(run.run_id, trouble) for run in runs for trouble in run.anomalies]
+    return Metered(tuple(usage for run in billed for usage in _by_owner(run)), tuple(anomalies))
+
+
+def _believable(facts: Iterable[Fact]) -> tuple[dict[str, list[Fact]], list[Anomaly]]:
+    """Sort distinct facts by run and time, floored to whole seconds, without those from the future."""
+    known: dict[str, list[Fact]] = defaultdict(list)
+    from_the_future: set[str] = set()
+    for fact in {replace(fact, at=fact.at.replace(microsecond=0)) for fact in facts}:
+        if fact.at > fact.observed_at + MAX_CLOCK_SKEW:
+            from_the_future.add(fact.run_id)
+        else:
+            known[fact.run_id].append(fact)
+    for of_run in known.values():
+        of_run.sort(key=_in_time)
+    return known, [Anomaly(run_id, Trouble.FROM_THE_FUTURE) for run_id in sorted(from_the_future)]
+
+
+def _in_time(fact: Fact) -> tuple[object, ...]:
+    return (
+        fact.at,
+        _KIND_ORDER[Kind(fact.kind)],
+        _RANK[Source(fact.source)],
+        fact.tenant_id,
+        fact.owner_id,
+        fact.gpu_class_id,
+    )
+
+
+def _read(run_id: str, facts: list[Fact], bill_from: BillFrom) -> _Run:
+    run = _Run(run_id, facts)
+    started, ready = _best(facts, Kind.STARTED), _best(facts, Kind.READY)
+    signs = [fact.at for fact in facts if fact.kind != Kind.ENDED]
+    run.taken_at = min(signs, default=None)
+    if ready is not None:
+        run.starts_at = ready if bill_from is BillFrom.READY or started is None else min(started, ready)
+    run.ends_at = _end(facts)
+    if not signs:
+        run.anomalies.append(Trouble.END_WITHOUT_START)
+    if run.starts_at is not None and run.ends_at is not None and run.ends_at < run.starts_at:
+        run.anomalies.append(Trouble.ENDED_BEFORE_START)
+        run.ends_at = run.starts_at
+    return run
+
+
+def _best(facts: Iterable[Fact], kind: Kind) -> datetime | None:
+    """Return the earliest moment that the most credible source gives."""
+    found = [(_RANK[Source(fact.source)], fact.at) for fact in facts if fact.kind == kind]
+    return min(found)[1] if found else None
+
+
+def _end(facts: list[Fact]) -> datetime | None:
+    """Return when the run ended; an end concluded from absence is refuted by a later sign of life."""
+    last_sign = max((fact.at for fact in facts if fact.kind != Kind.ENDED), default=None)
+    ends = [
+        fact
+        for fact in facts
+        if fact.kind == Kind.ENDED and (fact.source == Source.CLUSTER or last_sign is None or fact.at >= last_sign)
+    ]
+    return _best(ends, Kind.ENDED)
+
+
+def _end_what_is_over(runs: list[_Run], *, holds_gpu: bool) -> None:
+    alive = [run for run in runs if run.taken_at is not None]
+    latest = max(alive, key=lambda run: (run.taken_at, run.run_id), default=None)
+    for run in alive:
+        if run.ends_at is None and not (holds_gpu and run is latest):
+            run.ends_at = run.last_sign_of_life
+
+
+def _is_billed(run: _Run) -> bool:
+    return run.starts_at is not None and run.starts_at != run.ends_at
+
+
+def _by_owner(run: _Run) -> Iterable[Usage]:
+    """Cut the run's billed time where it changed hands. A run keeps its GPU class: that of its first fact."""
+    start, end, gpu_class_id = _moment(run.starts_at), run.ends_at, run.facts[0].gpu_class_id
+    if start == end:
+        return []
+    owners = {fact.at: (fact.tenant_id, fact.owner_id) for fact in run.facts}  # the last word of a second counts
+    at_start = max((at for at in owners if at <= start), default=min(owners))
+    changes = [(start, owners[at_start])]
+    for at, owner in owners.items():
+        if start < at and (end is None or at < end) and owner != changes[-1][1]:
+            changes.append((at, owner))
+    ends = [*(at for at, _ in changes[1:]), end]
+    return [
+        Usage(run.run_id, at, until, tenant_id, owner_id, gpu_class_id)
+        for (at, (tenant_id, owner_id)), until in zip(changes, ends, strict=True)
+    ]
+
+
+def _moment(at: datetime | None) -> datetime:
+    if at is None:
+        raise ValueError("A run that is not billed has no start.")
+    return at

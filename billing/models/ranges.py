@@ -1,0 +1,23 @@
+"""Range expressions for exclusion constraints.
+
+An equality in an exclusion constraint needs the extension btree_gist, which neither every managed PostgreSQL nor the embedded
+one offers. A range that holds one single value overlaps another exactly if the values are equal, and needs no extension.
+"""
+
+from django.contrib.postgres.fields import RangeOperators
+from django.db.models import F, Func, Value
+from django.db.models.functions import Coalesce
+
+OVERLAPS = RangeOperators.OVERLAPS
+PERIOD = Func(F("starts_at"), F("ends_at"), function="tstzrange")
+
+
+def same_number(field: str) -> Func:
+    """Equal where the numbers of this column are; NULL equals NULL."""
+    number = Coalesce(F(field), Value(0))
+    return Func(number, number, Value("[]"), function="int8range")
+
+
+def same_uuid(field: str) -> Func:
+    """Equal where the UUIDs of this column are; the type `uuidrange` comes with the first migration."""
+    return Func(F(field), F(field), Value("[]"), function="uuidrange")
