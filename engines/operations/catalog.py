@@ -1,0 +1,154 @@
+"""Bring the catalog's tables up to date with catalog files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.db import connection, models, transaction
+
+from engines import catalog_schema as schema
+from engines.catalog_file import CatalogError, Known, read_catalog
+from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass
+from engines.operations.catalog_fields import IN_FILE, engine_fields, gpu_class_fields, version_fields
+from engines.operations.versions import FIXED_FIELDS
+
+# Two loads at once would both try to create the same rows.
+_LOCK = 0x41494743_0001
+_STATUS_ORDER = [status.value for status in EngineVersion.Status]
+
+_PUBLISHED = "differs from the published version, which does not change; add a new version"
+_Row = TypeVar("_Row", bound=models.Model)
+
+Where = Callable[[str, str], str]
+"""Section and slug to the words that begin a problem: which file, which entry."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a load did to each row ("engine ComfyUI"); `priced` are the classes whose prices billing may apply."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    priced: list[schema.GpuClass] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if not self.created and not self.changed:
+            return f"unchanged: all {len(self.unchanged)} entries are as in the files"
+        return f"{len(self.created)} created, {len(self.changed)} changed, {len(self.unchanged)} unchanged"
+
+
+def load_files(paths: Sequence[Path]) -> Summary:
+    """Load catalog files that may refer to each other: all or nothing. CatalogError holds every problem."""
+    loaded = _known()
+    catalog = read_catalog(paths[0], *paths[1:], known=loaded)
+    together = Known(
+        gpu_classes=loaded.gpu_classes | {each.slug for each in catalog.gpu_classes},
+        versions=dict(loaded.versions) | {each.slug: frozenset(v.version for v in each.versions) for each in catalog.engines},
+    )
+    origins: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        own = read_catalog(path, known=together)
+        origins |= {(section, each.slug): path for section in schema.Catalog.model_fields for each in getattr(own, section)}
+    return load_catalog(catalog, where=lambda section, slug: f"{origins[section, slug]}: {section}[{slug}]")
+
+
+@transaction.atomic
+def load_catalog(catalog: schema.Catalog, *, where: Where = "{}[{}]".format) -> Summary:
+    """Create and update what the catalog names; rows that it does not name are left alone.
+
+    All or nothing: CatalogError names every entry that contradicts what is published. A status only moves forward, so that
+    loading a file again does not undo what an operator has published or deprecated since.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    load = _Load(where)
+    for gpu_class in catalog.gpu_classes:
+        load.put(GpuClass.objects, {"slug": gpu_class.slug}, gpu_class_fields(gpu_class), f"GPU class {gpu_class.slug}")
+    for engine in catalog.engines:
+        load.put_engine(engine)
+    for cluster in catalog.clusters:
+        load.put_cluster(cluster)
+    if load.problems:
+        raise CatalogError(load.problems)
+    load.summary.priced.extend(each for each in catalog.gpu_classes if each.price_per_hour is not None)
+    return load.summary
+
+
+class _Load:
+    """One load under way: what it did so far, and what stands against it."""
+
+    def __init__(self, where: Where) -> None:
+        self.where = where
+        self.summary = Summary()
+        self.problems: list[str] = []
+
+    def put(self, rows: models.Manager[_Row], key: dict[str, Any], fields: dict[str, Any], label: str) -> _Row:
+        """Make the row with this key have these fields."""
+        row = rows.select_for_update().filter(**key).first()
+        if row is None:
+            self.summary.created.append(label)
+            return rows.create(**key, **fields)
+        differing = [name for name, value in fields.items() if getattr(row, name) != value]
+        for name in differing:
+            setattr(row, name, fields[name])
+        if differing:
+            row.save(update_fields=differing)
+        (self.summary.changed if differing else self.summary.unchanged).append(label)
+        return row
+
+    def put_engine(self, engine: schema.Engine) -> None:
+        """The engine and its versions."""
+        row = self.put(Engine.objects, {"slug": engine.slug}, engine_fields(engine), f"engine {engine.slug}")
+        for version in engine.versions:
+            self.put_version(row, version, f"{self.where('engines', engine.slug)}.versions[{version.version}]")
+
+    def put_version(self, engine: Engine, version: schema.EngineVersion, place: str) -> None:
+        """One version, unless the file contradicts what was published under its name."""
+        if version.health_status != 200:
+            self.problems.append(f"{place}.health_status: only 200 counts as ready; choose a health path that answers with it")
+            return
+        fields = version_fields(version)
+        status = version.status
+        row = EngineVersion.objects.filter(engine=engine, version=version.version).first()
+        if row is not None and row.status != EngineVersion.Status.DRAFT:
+            contradicting = [name for name in FIXED_FIELDS if name in fields and getattr(row, name) != fields[name]]
+            self.problems += [f"{place}.{IN_FILE.get(name, name)}: {_PUBLISHED}" for name in contradicting]
+            if contradicting:
+                return
+            status = max(row.status, status, key=_STATUS_ORDER.index)
+        if version.default and status == EngineVersion.Status.PUBLISHED:
+            EngineVersion.objects.filter(engine=engine, is_default=True).exclude(version=version.version).update(is_default=False)
+            fields["is_default"] = True
+        elif status == EngineVersion.Status.DEPRECATED:
+            fields["is_default"] = False
+        key = {"engine": engine, "version": version.version}
+        self.put(EngineVersion.objects, key, fields | {"status": status}, f"version {engine.slug} {version.version}")
+
+    def put_cluster(self, cluster: schema.Cluster) -> None:
+        """The cluster and its slots; what else an operator has configured stays."""
+        row = Cluster.objects.filter(slug=cluster.slug).first()
+        if row is not None and row.kind != cluster.kind:
+            self.problems.append(
+                f"{self.where('clusters', cluster.slug)}.kind: is {row.kind} already and does not change; "
+                "add a cluster under another slug"
+            )
+            return
+        slots = {each.gpu_class: each.slots for each in cluster.slots}
+        config = dict(row.config) if row is not None else {}
+        if cluster.kind == Cluster.Kind.LOCAL and slots:
+            config["slots"] = config.get("slots", {}) | slots
+        fields = {"name": cluster.name, "kind": cluster.kind, "config": config}
+        row = self.put(Cluster.objects, {"slug": cluster.slug}, fields, f"cluster {cluster.slug}")
+        for slug, number in slots.items():
+            key = {"cluster": row, "gpu_class": GpuClass.objects.get(slug=slug)}
+            self.put(Capacity.objects, key, {"slots": number}, f"capacity {cluster.slug} {slug}")
+
+
+def _known() -> Known:
+    """What files may refer to because it was loaded before."""
+    versions: dict[str, frozenset[str]] = {}
+    for engine, version in EngineVersion.objects.values_list("engine__slug", "version"):
+        versions[engine] = versions.get(engine, frozenset()) | {version}
+    return Known(gpu_classes=frozenset(GpuClass.objects.values_list("slug", flat=True)), versions=versions)
