@@ -1,0 +1,6 @@
+// Everything that runs on every page; each module attaches itself to what it finds.
+import "./times.js";
+import "./frame.js";
+import "./live.js";
+import "./log.js";
+import "./launch.js";

@@ -1,0 +1,78 @@
+// The frame: theme, menus, the dialog, toasts, copying.
+
+const root = document.documentElement;
+
+function toggleTheme() {
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // Forbidden storage: the choice lasts as long as the page.
+  }
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== except) menu.open = false;
+  }
+}
+
+export function toast(message, level = "") {
+  const box = document.createElement("div");
+  box.className = `toast ${level ? `toast--${level}` : ""}`;
+  box.append(document.createElement("span"), document.createElement("span"));
+  box.lastChild.textContent = message;
+  document.getElementById("toasts").append(box);
+}
+
+function copy(button) {
+  navigator.clipboard.writeText(button.dataset.copy).then(() => toast(document.body.dataset.copied, "good"));
+}
+
+// Toasts go by themselves, except refusals, which somebody has to have read.
+new MutationObserver((changes) => {
+  for (const box of changes.flatMap((change) => [...change.addedNodes])) {
+    if (box.nodeType === Node.ELEMENT_NODE && !box.classList.contains("toast--bad")) setTimeout(() => box.remove(), 6000);
+  }
+}).observe(document.getElementById("toasts"), { childList: true });
+
+document.addEventListener("click", (event) => {
+  closeMenus(event.target.closest("details.menu"));
+  if (event.target.closest(".menu__items a, .menu__items button")) closeMenus();
+  if (event.target.closest("[data-theme-toggle]")) toggleTheme();
+  event.target.closest("[data-dismiss]")?.closest(".toast").remove();
+  if (event.target.closest("[data-close]")) {
+    event.preventDefault();
+    event.target.closest("dialog").close();
+  }
+  const copied = event.target.closest("[data-copy]");
+  if (copied) copy(copied);
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "dialog" && !event.detail.target.open) event.detail.target.showModal();
+});
+// A dialog without its content is closed: nothing stale shows when the next one opens.
+document.getElementById("dialog")?.addEventListener("close", (event) => event.target.replaceChildren());
+
+document.addEventListener("htmx:sendError", () => toast(document.body.dataset.failed, "bad"));
+document.addEventListener("htmx:responseError", (event) => {
+  const stale = event.detail.xhr.status === 403 || event.detail.xhr.status === 404;
+  toast(stale ? document.body.dataset.refused : document.body.dataset.failed, "bad");
+});
+
+// In a dialog that asks for a name, the dangerous button waits for it.
+document.addEventListener("input", (event) => {
+  const expected = event.target.dataset.mustEqual;
+  if (expected === undefined) return;
+  event.target.form.querySelector("[data-waits]").disabled = event.target.value.trim() !== expected;
+});
