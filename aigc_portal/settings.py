@@ -20,7 +20,7 @@ PORTAL_ORIGIN = env("AIGC_PORTAL_ORIGIN", default="http://portal.localhost:8000"
 # Host (and port) under which every instance has an origin of its own; best another registrable domain than the portal's.
 ENGINES_DOMAIN = env("AIGC_ENGINES_DOMAIN", default="engines.localhost:8000")
 ENGINES_SCHEME = env("AIGC_ENGINES_SCHEME", default=PORTAL_ORIGIN.split("://", 1)[0])
-PORTAL_HOST = PORTAL_ORIGIN.split("://", 1)[1]
+PORTAL_HOST = PORTAL_ORIGIN.partition("://")[2]
 ALLOWED_HOSTS = [PORTAL_HOST.split(":")[0], *env.list("AIGC_EXTRA_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = [PORTAL_ORIGIN]
 SITE_NAME = env("AIGC_SITE_NAME", default="AIGC Portal")
@@ -126,6 +126,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = False  # TLS and its redirect are the gateway's
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # which asks for the redirect here
 SECURE_HSTS_SECONDS = env.int("AIGC_HSTS_SECONDS", default=0 if PORTAL_ORIGIN.startswith("http://") else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = env.bool("AIGC_HSTS_PRELOAD", default=SECURE_HSTS_SECONDS > 0)

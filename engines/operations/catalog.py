@@ -110,7 +110,7 @@ class _Load:
             self.problems.append(f"{place}.health_status: only 200 counts as ready; choose a health path that answers with it")
             return
         fields = version_fields(version)
-        status = version.status
+        status: str = version.status
         row = EngineVersion.objects.filter(engine=engine, version=version.version).first()
         if row is not None and row.status != EngineVersion.Status.DRAFT:
             contradicting = [name for name in FIXED_FIELDS if name in fields and getattr(row, name) != fields[name]]
@@ -137,7 +137,7 @@ class _Load:
             return
         slots = {each.gpu_class: each.slots for each in cluster.slots}
         config = dict(row.config) if row is not None else {}
-        if cluster.kind == Cluster.Kind.LOCAL and slots:
+        if slots and Cluster.Kind(cluster.kind) == Cluster.Kind.LOCAL:
             config["slots"] = config.get("slots", {}) | slots
         fields = {"name": cluster.name, "kind": cluster.kind, "config": config}
         row = self.put(Cluster.objects, {"slug": cluster.slug}, fields, f"cluster {cluster.slug}")

@@ -68,7 +68,7 @@ def copy_version(*, version: EngineVersion) -> EngineVersion:
     """Make a draft with the same fields, under a free name, to be changed and published."""
     locked = _lock(version)
     taken = set(EngineVersion.objects.filter(engine_id=locked.engine_id).values_list("version", flat=True))
-    fields = {field.attname: getattr(locked, field.attname) for field in locked._meta.concrete_fields if not field.primary_key}
+    fields = {name: value for name, value in EngineVersion.objects.values().get(pk=locked.pk).items() if name != "id"}
     fields |= {
         "version": next(name for name in _copy_names(locked.version) if name not in taken),
         "status": EngineVersion.Status.DRAFT,

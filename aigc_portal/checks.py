@@ -1,0 +1,218 @@
+"""Settings that cannot work, said before anything starts. docs/guides/settings.md explains the variables."""
+
+import re
+import zoneinfo
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name for it
+
+SECRET_LENGTH = 32
+"""Characters of a key that nobody guesses; the portal's own have 64."""
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@register()
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """The portal's origin, and whether it and the engines are apart."""
+    portal = _origin(settings.PORTAL_ORIGIN)
+    engines = _origin(f"{settings.ENGINES_SCHEME}://{settings.ENGINES_DOMAIN}")
+    if portal is None:
+        return [
+            Error(
+                f"AIGC_PORTAL_ORIGIN is {settings.PORTAL_ORIGIN!r}, which is not an origin.",
+                hint="Write scheme, host and perhaps a port, nothing else: https://portal.example.com",
+                id="aigc.E001",
+            )
+        ]
+    if engines is None:
+        return [
+            Error(
+                f"AIGC_ENGINES_DOMAIN is {settings.ENGINES_DOMAIN!r} with AIGC_ENGINES_SCHEME {settings.ENGINES_SCHEME!r}.",
+                hint="The domain is a host and perhaps a port (engines.example.net), the scheme is http or https.",
+                id="aigc.E002",
+            )
+        ]
+    return [*_apart(portal.hostname or "", engines.hostname or ""), *_schemes(portal, engines)]
+
+
+def _origin(text: str) -> SplitResult | None:
+    """Parse an origin, or return None for anything that is not exactly one."""
+    if not re.fullmatch(r"https?://([a-z0-9-]+\.)*[a-z0-9-]+(:[0-9]{1,5})?", text):
+        return None
+    parts = urlsplit(text)
+    try:
+        return parts if parts.port is None or parts.port > 0 else None
+    except ValueError:
+        return None
+
+
+def _apart(portal: str, engines: str) -> Iterator[CheckMessage]:
+    """An engine's code is hostile: under a shared domain it could set cookies for the portal."""
+    hint = "Give the engines a domain of their own, best a registrable domain that nothing else uses."
+    if portal == engines or portal.endswith(f".{engines}"):
+        yield Error(f"The portal ({portal}) lies within the engines' domain ({engines}).", hint=hint, id="aigc.E003")
+    elif engines.endswith(f".{portal}"):
+        yield Error(f"The engines' domain ({engines}) lies below the portal ({portal}).", hint=hint, id="aigc.E003")
+    elif not _is_local(portal) and _registrable(portal) == _registrable(engines):
+        yield Warning(
+            f"The portal and the engines share the registrable domain {_registrable(portal)}.", hint=hint, id="aigc.W001"
+        )
+
+
+def _schemes(portal: SplitResult, engines: SplitResult) -> Iterator[CheckMessage]:
+    local = _is_local(portal.hostname or "")
+    if portal.scheme != engines.scheme:
+        yield Error(
+            f"The portal uses {portal.scheme} and the engines {engines.scheme}.",
+            hint="Leave AIGC_ENGINES_SCHEME unset: it follows AIGC_PORTAL_ORIGIN.",
+            id="aigc.E004",
+        )
+    if portal.scheme == "http" and not local:
+        yield Error(
+            f"{settings.PORTAL_ORIGIN} is neither https nor on localhost, so browsers refuse its cookies and nobody can sign in.",
+            hint="Serve the portal by https, or name it under .localhost.",
+            id="aigc.E005",
+        )
+    if settings.DEBUG and not local:
+        yield Error(
+            "AIGC_DEBUG is on for a portal that is not on localhost: error pages show settings and data.",
+            hint="Unset AIGC_DEBUG.",
+            id="aigc.E006",
+        )
+
+
+def _is_local(host: str) -> bool:
+    return host in _LOCAL_NAMES or host.endswith(".localhost")
+
+
+def _registrable(host: str) -> str:
+    """Guess where the registrable part begins: three labels below country registries such as .co.uk, else two."""
+    labels = host.split(".")
+    below_registry = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3 if below_registry else -2 :])
+
+
+@register()
+def check_ports(**_: Any) -> list[CheckMessage]:
+    """Ports of local engines, and those of the portal's own programs."""
+    problems: list[CheckMessage] = []
+    services = {"AIGC_PORTAL_BIND": _bound_port(settings.PORTAL_BIND), "AIGC_GWAUTH_BIND": _bound_port(settings.GWAUTH_BIND)}
+    for name, port in services.items():
+        if port is None:
+            problems.append(Error(f"{name} is not an address with a port.", hint="For instance 127.0.0.1:8001", id="aigc.E011"))
+    services |= {
+        "AIGC_PORTAL_ORIGIN": _bound_port(settings.PORTAL_HOST),
+        "AIGC_ENGINES_DOMAIN": _bound_port(settings.ENGINES_DOMAIN),
+    }
+    ports = settings.LOCAL_PORTS
+    if not ports or ports[0] < 1024 or ports[-1] > 65535:
+        problems.append(
+            Error(
+                "AIGC_LOCAL_PORT_FIRST to AIGC_LOCAL_PORT_LAST is not a range of ports from 1024 to 65535.",
+                hint="Unset both for 20000 to 20999.",
+                id="aigc.E012",
+            )
+        )
+    problems += [
+        Error(
+            f"{name} uses port {port}, which is among the ports of local engines.",
+            hint=f"Choose a port outside {ports[0]} to {ports[-1]}, or move AIGC_LOCAL_PORT_FIRST and AIGC_LOCAL_PORT_LAST.",
+            id="aigc.E013",
+        )
+        for name, port in services.items()
+        if port is not None and port in ports
+    ]
+    return problems
+
+
+def _bound_port(address: str) -> int | None:
+    found = re.fullmatch(r".+:([0-9]{1,5})", address)
+    return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
+
+
+@register()
+def check_keys(**_: Any) -> list[CheckMessage]:
+    """Keys between the portal and its gateway."""
+    problems: list[CheckMessage] = []
+    pairs = [re.fullmatch(r"([A-Za-z0-9_-]{1,16}):(.+)", pair) for pair in settings.GATEWAY_KEYS]
+    how = "Write kid:key pairs, newest first, for instance 2:$(openssl rand -base64 48). Each kid appears once."
+    if None in pairs or not pairs:
+        problems.append(Error("AIGC_GATEWAY_KEYS is not a list of kid:key pairs.", hint=how, id="aigc.E021"))
+    found = [pair.groups() for pair in pairs if pair is not None]
+    for kid, times in Counter(kid for kid, _key in found).items():
+        if times > 1:
+            problems.append(Error(f"AIGC_GATEWAY_KEYS has {times} keys named {kid}.", hint=how, id="aigc.E022"))
+    secrets = {f"The key {kid} of AIGC_GATEWAY_KEYS": key for kid, key in found} | {
+        "AIGC_GATEWAY_SECRET": settings.GATEWAY_SECRET
+    }
+    problems += [
+        Error(
+            f"{name} has {len(secret)} characters; {SECRET_LENGTH} are the least.",
+            hint="Make one with: openssl rand -base64 48. Or unset the variable: the portal makes its own.",
+            id="aigc.E023",
+        )
+        for name, secret in secrets.items()
+        if len(secret) < SECRET_LENGTH
+    ]
+    return problems
+
+
+@register()
+def check_services(**_: Any) -> list[CheckMessage]:
+    """The database and Valkey or Redis."""
+    problems: list[CheckMessage] = []
+    engine = settings.DATABASES["default"]["ENGINE"]
+    if engine != "django.db.backends.postgresql":
+        problems.append(
+            Error(
+                f"DATABASE_URL asks for {engine.rpartition('.')[2]}. The portal runs on PostgreSQL only.",
+                hint="For instance postgresql://aigc:password@db.example.com:5432/aigc, or unset it for the embedded one.",
+                id="aigc.E031",
+            )
+        )
+    scheme = settings.REDIS_URL.partition("://")[0]
+    if scheme not in {"redis", "rediss", "unix"}:
+        problems.append(
+            Error(
+                f"REDIS_URL begins with {scheme!r}, which is not an address of Valkey or Redis.",
+                hint="For instance redis://valkey.example.com:6379/0, rediss:// with TLS, or unset it for the embedded one.",
+                id="aigc.E032",
+            )
+        )
+    return problems
+
+
+@register()
+def check_time_and_money(**_: Any) -> list[CheckMessage]:
+    """Books are kept in UTC and in one currency."""
+    problems: list[CheckMessage] = []
+    if settings.TIME_ZONE != "UTC" or not settings.USE_TZ:
+        problems.append(
+            Error(
+                "TIME_ZONE must be UTC with USE_TZ on: hours and months of the books are UTC.",
+                hint="People choose the time zone that they see in their account.",
+                id="aigc.E041",
+            )
+        )
+    if "Europe/Berlin" not in zoneinfo.available_timezones():
+        problems.append(
+            Error(
+                "This machine has no time zone data, so people's time zones cannot be shown.",
+                hint="Install the system's package tzdata.",
+                id="aigc.E042",
+            )
+        )
+    if not re.fullmatch(r"[A-Z]{3}", settings.DEFAULT_CURRENCY):
+        problems.append(
+            Error(
+                f"AIGC_CURRENCY is {settings.DEFAULT_CURRENCY!r}, which is not a currency code.",
+                hint="Three capital letters of ISO 4217, such as USD, EUR or CNY.",
+                id="aigc.E043",
+            )
+        )
+    return problems
