@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 PY ?= python3
 VENV ?= .venv
-DATA ?= .data
+DATA ?= $(or $(AIGC_DATA_DIR),.data)
 PORT ?= 8000
 ONLY ?=
 RUN := $(VENV)/bin
@@ -14,8 +14,9 @@ TEMPLATES = $(shell git ls-files 'templates/*.html' '*/templates/*.html')
 DEMO_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_PORTAL_ORIGIN=http://portal.localhost:$(PORT) \
 	AIGC_ENGINES_DOMAIN=engines.localhost:$(PORT) AIGC_PORTAL_BIND=127.0.0.1:$(shell expr $(PORT) + 1) \
 	AIGC_GWAUTH_BIND=127.0.0.1:$(shell expr $(PORT) + 2)
+BESIDE_SERVICES = $(RUN)/python -m aigc_portal.embedded.run
 # As in production, so that `check --deploy` judges what an operator would run.
-DEPLOY_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+DEPLOY_ENV = AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	AIGC_PORTAL_ORIGIN=https://portal.example.com AIGC_ENGINES_DOMAIN=engines.example.net
 
 help: ## List the targets
@@ -41,10 +42,10 @@ check-templates:
 	$(if $(TEMPLATES),$(RUN)/djlint --quiet --lint $(TEMPLATES))
 
 check-django:
-	$(RUN)/python -m aigc_portal.embedded.run $(RUN)/python manage.py makemigrations --check --dry-run
-	$(RUN)/python -m aigc_portal.embedded.run $(RUN)/python manage.py check --fail-level WARNING
+	$(BESIDE_SERVICES) $(RUN)/python manage.py makemigrations --check --dry-run
+	$(BESIDE_SERVICES) $(RUN)/python manage.py check --fail-level WARNING
 	@echo manage.py check --deploy, with the variables of a production
-	@$(DEPLOY_ENV) $(RUN)/python manage.py check --deploy --fail-level WARNING
+	@$(DEPLOY_ENV) $(BESIDE_SERVICES) $(RUN)/python manage.py check --deploy --fail-level WARNING
 
 bench: $(READY) ## Measure, print a table and write bench/results.json; ONLY=name runs one
 	@$(RUN)/python -m bench $(ONLY)

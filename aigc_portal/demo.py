@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.management import call_command
@@ -19,8 +20,10 @@ from aigc_portal.embedded.ports import require_free_port
 from aigc_portal.embedded.process import read_pid, take_lock
 from aigc_portal.supervisor import Program, Supervisor
 from engines.clusters import get_cluster
-from engines.clusters.local.adapter import LocalCluster
 from engines.models import Cluster
+
+if TYPE_CHECKING:
+    from engines.clusters.local.adapter import LocalCluster
 
 CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml"]
 DEFAULT_HTTP_PORT = 80
@@ -127,9 +130,7 @@ def stop_local_engines() -> None:
     The rows are not touched: the watcher of the next start sees that the engines are gone and says so.
     """
     for row in Cluster.objects.filter(kind=Cluster.Kind.LOCAL):
-        cluster = get_cluster(row)
-        assert isinstance(cluster, LocalCluster)  # noqa: S101 - for the type checker
-        cluster.shutdown()
+        cast("LocalCluster", get_cluster(row)).shutdown()
     close_database()
 
 
