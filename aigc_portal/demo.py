@@ -67,7 +67,6 @@ def only_demo(data_dir: Path) -> Iterator[None]:
 
 def prepare() -> None:
     """Bring the tables, the catalog and the demo's people up to date; changes nothing that is."""
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # empty, for the finders serve the files; missing, it is warned of
     call_command("migrate", interactive=False, verbosity=0)
     call_command("load_catalog", *CATALOG)
     call_command("seed_demo")

@@ -56,9 +56,7 @@ def set_variables(number: int) -> None:
     run_dir = Path(os.environ[RUN_DIR])
     os.environ["REDIS_URL"] = with_database(os.environ["REDIS_URL"], number)
     os.environ["AIGC_REDIS_PREFIX"] = f"test{number}"
-    data_dir = run_dir / f"data{number}"
-    (data_dir / "static").mkdir(parents=True)  # WhiteNoise warns of a missing one
-    os.environ["AIGC_DATA_DIR"] = str(data_dir)
+    os.environ["AIGC_DATA_DIR"] = str(run_dir / f"data{number}")
     # Runs side by side on one machine seldom meet, and the port pool passes over what is taken.
     first = 12_000 + int(run_dir.stat().st_ino) % 50 * 400 + number % 10 * PORTS_PER_PROCESS
     os.environ["AIGC_LOCAL_PORT_FIRST"] = str(first)
