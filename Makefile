@@ -5,30 +5,32 @@ SHELL := /bin/bash
 
 PY ?= python3
 VENV ?= .venv
-DATA ?= .data
+DATA ?= $(or $(AIGC_DATA_DIR),.data)
 PORT ?= 8000
 ONLY ?=
 RUN := $(VENV)/bin
-READY := $(VENV)/.ready
 TEMPLATES = $(shell git ls-files 'templates/*.html' '*/templates/*.html')
 DEMO_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_PORTAL_ORIGIN=http://portal.localhost:$(PORT) \
 	AIGC_ENGINES_DOMAIN=engines.localhost:$(PORT) AIGC_PORTAL_BIND=127.0.0.1:$(shell expr $(PORT) + 1) \
 	AIGC_GWAUTH_BIND=127.0.0.1:$(shell expr $(PORT) + 2)
+BESIDE_SERVICES = $(RUN)/python -m aigc_portal.embedded.run
 # As in production, so that `check --deploy` judges what an operator would run.
-DEPLOY_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+DEPLOY_ENV = AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	AIGC_PORTAL_ORIGIN=https://portal.example.com AIGC_ENGINES_DOMAIN=engines.example.net
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: PY=$(PY) VENV=$(VENV) DATA=$(DATA) PORT=$(PORT)"
 
-demo: $(READY) ## Set up and run the whole product; DATA=directory and PORT=number choose where
+demo: $(VENV)/.runs ## Set up and run the whole product; DATA=directory and PORT=number choose where
 	@exec env $(DEMO_ENV) $(RUN)/python manage.py demo
 
-test: $(READY) ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
+test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
 	@$(RUN)/pytest -n auto $(ARGS)
 
-check: $(READY) check-code check-templates check-django ## Everything but the tests: format, types, layers, templates, migrations, settings
+check: check-code check-templates check-django ## Everything but the tests: format, types, layers, templates, migrations, settings
+
+check-code check-templates check-django: $(VENV)/.ready
 
 check-code:
 	$(RUN)/ruff check .
@@ -41,20 +43,20 @@ check-templates:
 	$(if $(TEMPLATES),$(RUN)/djlint --quiet --lint $(TEMPLATES))
 
 check-django:
-	$(RUN)/python -m aigc_portal.embedded.run $(RUN)/python manage.py makemigrations --check --dry-run
-	$(RUN)/python -m aigc_portal.embedded.run $(RUN)/python manage.py check --fail-level WARNING
+	$(BESIDE_SERVICES) $(RUN)/python manage.py makemigrations --check --dry-run
+	$(BESIDE_SERVICES) $(RUN)/python manage.py check --fail-level WARNING
 	@echo manage.py check --deploy, with the variables of a production
-	@$(DEPLOY_ENV) $(RUN)/python manage.py check --deploy --fail-level WARNING
+	@$(DEPLOY_ENV) $(BESIDE_SERVICES) $(RUN)/python manage.py check --deploy --fail-level WARNING
 
-bench: $(READY) ## Measure, print a table and write bench/results.json; ONLY=name runs one
+bench: $(VENV)/.ready ## Measure, print a table and write bench/results.json; ONLY=name runs one
 	@$(RUN)/python -m bench $(ONLY)
 
-format: $(READY) ## Format code and templates
+format: $(VENV)/.ready ## Format code and templates
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 	$(if $(TEMPLATES),$(RUN)/djade --target-version 5.2 $(TEMPLATES))
 
-messages: $(READY) ## Collect and compile translations; needs gettext
+messages: $(VENV)/.ready ## Collect and compile translations; needs gettext
 	$(RUN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-wrap --ignore $(VENV) --ignore $(DATA)
 	$(RUN)/python manage.py compilemessages --ignore $(VENV) --ignore $(DATA)
 
@@ -62,12 +64,20 @@ clean: ## Remove the environment and caches; the data in DATA stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
 	find . -name __pycache__ -not -path './$(DATA)/*' -prune -exec rm -rf {} +
 
-$(READY): requirements.txt requirements-dev.txt
+# Recipes do not say what pip says, unless it fails.
+PIP_INSTALL = $(RUN)/python -m pip install --quiet --disable-pip-version-check --requirement
+
+$(VENV)/.runs: requirements.txt
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PY=python3.12 ..." >&2; exit 1; }
 	@$(PY) -c 'import ensurepip, venv' || { echo "$(PY) lacks its venv module (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Setting up $(VENV)"
 	@test -x $(RUN)/python || $(PY) -m venv $(VENV)
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(PIP_INSTALL) requirements.txt
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.runs requirements-dev.txt
+	@echo "Adding the tools for tests and checks"
+	@$(PIP_INSTALL) requirements-dev.txt
 	@touch $@
 
 .PHONY: help demo test check check-code check-templates check-django bench format messages clean

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.management import call_command
@@ -19,11 +20,15 @@ from aigc_portal.embedded.ports import require_free_port
 from aigc_portal.embedded.process import read_pid, take_lock
 from aigc_portal.supervisor import Program, Supervisor
 from engines.clusters import get_cluster
-from engines.clusters.local.adapter import LocalCluster
 from engines.models import Cluster
+
+if TYPE_CHECKING:
+    from engines.clusters.local.adapter import LocalCluster
 
 CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml"]
 DEFAULT_HTTP_PORT = 80
+# The only worker need not look for others when it starts.
+ALONE = ["--without-gossip", "--without-mingle"]
 # After a demo that was killed, its programs need a moment to end.
 PORT_WAIT_SECONDS = 10.0
 
@@ -36,7 +41,7 @@ def run_demo(say: Printer) -> None:
             require_free_port(port, wait_seconds=PORT_WAIT_SECONDS)
         wanted = services.Wanted(postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ)
         with services.start(settings.DATA_DIR, wanted) as running:
-            prepare_database()
+            prepare()
             supervisor = Supervisor(programs(), each_tick=running.revive, printer=say)
             try:
                 supervisor.run(announce=announce)
@@ -60,7 +65,7 @@ def only_demo(data_dir: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def prepare_database() -> None:
+def prepare() -> None:
     """Bring the tables, the catalog and the demo's people up to date; changes nothing that is."""
     call_command("migrate", interactive=False, verbosity=0)
     call_command("load_catalog", *CATALOG)
@@ -80,7 +85,7 @@ def programs() -> list[Program]:
     """The product's processes. Every one may be killed at any moment and is started again."""
     python = sys.executable
     uvicorn = [python, "-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--timeout-graceful-shutdown", "2"]
-    celery = [python, "-m", "celery", "--app", "aigc_portal"]
+    celery = [python, "-m", "celery", "--app", "aigc_portal", "--quiet"]
     web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
     return [
         Program("web", [*uvicorn, "--port", str(web), "--lifespan", "off", "aigc_portal.asgi:application"], port=web),
@@ -88,12 +93,14 @@ def programs() -> list[Program]:
         Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
         Program(
             "worker",
-            [*celery, "worker", "--queues", "provision,billing,default", "--concurrency", "4", "--loglevel", "INFO"],
+            [*celery, "worker", "--queues", "provision,billing,default", "--concurrency", "4", "--loglevel", "INFO", *ALONE],
             ready_phrase=" ready.",
         ),
         # The timetable is code; beat's own file only remembers when it last ran.
         Program(
-            "beat", [*celery, "beat", "--schedule", str(settings.DATA_DIR / "beat"), "--pidfile", ""], ready_phrase="Starting"
+            "beat",
+            [*celery, "beat", "--schedule", str(settings.DATA_DIR / "beat"), "--pidfile", "", "--loglevel", "INFO"],
+            ready_phrase="Starting...",
         ),
         Program("watcher", [python, "manage.py", "watch_clusters"]),
     ]
@@ -122,9 +129,7 @@ def stop_local_engines() -> None:
     The rows are not touched: the watcher of the next start sees that the engines are gone and says so.
     """
     for row in Cluster.objects.filter(kind=Cluster.Kind.LOCAL):
-        cluster = get_cluster(row)
-        assert isinstance(cluster, LocalCluster)  # noqa: S101 - for the type checker
-        cluster.shutdown()
+        cast("LocalCluster", get_cluster(row)).shutdown()
     close_database()
 
 

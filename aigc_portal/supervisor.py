@@ -26,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 # Who ran this long has not failed to start: its next pause is short again.
 STEADY_SECONDS = 10.0
 READY_SECONDS = 60.0
-# A program that must be started so often before it was ever ready will not become ready.
+# A program that ended so often before it was ever ready will not become ready.
 START_LIMIT = 5
 STOP_SECONDS = 5.0
 
@@ -54,7 +54,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     unfinished_line: bytes = b""
     ready: bool = False
-    starts: int = 0
+    ends: int = 0
     started_at: float = 0.0
     start_at: float = 0.0
     pause_seconds: float = field(default=FIRST_PAUSE_SECONDS)
@@ -115,10 +115,10 @@ class Supervisor:
         assert child.process.stdout is not None  # noqa: S101 - for the type checker
         self.selector.register(child.process.stdout, selectors.EVENT_READ, child)
         child.started_at = time.monotonic()
-        child.starts += 1
 
     def schedule(self, child: Child, returncode: int) -> None:
         """Say that the program ended, and when it starts again."""
+        child.ends += 1
         if time.monotonic() - child.started_at > STEADY_SECONDS:
             child.pause_seconds = FIRST_PAUSE_SECONDS
         self.say(child, f"ended ({describe(returncode)}); starts again in {child.pause_seconds:g} s")
@@ -128,7 +128,7 @@ class Supervisor:
     def require_progress(self, deadline: float) -> None:
         """Give up on a program that cannot start, instead of trying for ever before anybody could sign in."""
         for child in self.children:
-            if not child.ready and (child.starts >= START_LIMIT or time.monotonic() > deadline):
+            if not child.ready and (child.ends >= START_LIMIT or time.monotonic() > deadline):
                 raise StartFailed(f"{child.program.name} does not start; its output above says why.")
 
     def stop_all(self) -> None:

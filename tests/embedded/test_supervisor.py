@@ -106,7 +106,7 @@ def test_what_a_killed_program_leaves_behind_is_ended(harness):
 def test_a_program_that_cannot_start_ends_the_attempt(harness):
     ran = harness("[Program('one', [python, '-c', 'raise SystemExit(7)'], port=1)]")
     output = ran.read_until("one does not start; its output above says why.")
-    assert output.count("ended (exit code 7)") == 4
+    assert output.count("ended (exit code 7)") == 5
     assert "ANNOUNCED" not in output
     assert ran.process.wait() == 3
 
