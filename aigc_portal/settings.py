@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from django.templatetags.static import static
 
 from aigc_portal.embedded.layout import addresses, celery_url
 from aigc_portal.secret_files import own_secret
@@ -41,6 +42,7 @@ REDIS_PREFIX = env("AIGC_REDIS_PREFIX", default="aigc")
 INSTALLED_APPS = [
     "aigc_portal",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -211,4 +213,27 @@ LOGGING = {
     "loggers": {"django.channels.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 
-UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_SYMBOL": "memory"}
+# The portal's accent (static/css/tokens.css) in the shades that the admin's theme needs.
+OPERATORS_ACCENT = {
+    "50": "#f5f6fd",
+    "100": "#ecedfb",
+    "200": "#d6d8f6",
+    "300": "#b6baef",
+    "400": "#8d95ff",
+    "500": "#6a73e6",
+    "600": "#4650c8",
+    "700": "#3a43ad",
+    "800": "#303789",
+    "900": "#2a2f6d",
+    "950": "#191c42",
+}
+UNFOLD = {
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_SUBHEADER": "Operators",
+    "SITE_SYMBOL": "memory",
+    "COLORS": {"primary": OPERATORS_ACCENT},
+    "STYLES": [lambda request: static("css/operators.css")],
+    "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},
+}

@@ -60,6 +60,9 @@ class Membership(models.Model):
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(_("member since"), auto_now_add=True)
 
+    is_operator = False
+    """True on what `access.as_operator` makes, which is never saved."""
+
     class Meta:
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")

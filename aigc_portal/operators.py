@@ -1,0 +1,52 @@
+"""The frame of the operators' pages: what its sidebar leads to."""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+_ICONS = {
+    "engines.Instance": "memory",
+    "engines.Volume": "hard_drive",
+    "engines.InstanceEvent": "history",
+    "engines.RunFact": "fact_check",
+    "engines.Engine": "widgets",
+    "engines.EngineVersion": "deployed_code",
+    "engines.GpuClass": "developer_board",
+    "engines.Cluster": "dns",
+    "engines.Capacity": "grid_view",
+    "tenants.Tenant": "apartment",
+    "tenants.Membership": "badge",
+    "tenants.User": "person",
+    "auth.Group": "group",
+}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Group the pages by what an operator is about to do; what the person may not see is left out."""
+    groups = [
+        (_("Running"), ["engines.Instance", "engines.Volume", "engines.InstanceEvent", "engines.RunFact"]),
+        (
+            _("Catalog"),
+            ["engines.Engine", "engines.EngineVersion", "engines.GpuClass", "engines.Cluster", "engines.Capacity"],
+        ),
+        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+    ]
+    overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
+    shown = [{"title": None, "items": [overview]}]
+    for title, labels in groups:
+        items = [item for item in (_item(request, label) for label in labels) if item]
+        if items:
+            shown.append({"title": title, "separator": True, "items": items})
+    return shown
+
+
+def _item(request: HttpRequest, label: str) -> dict[str, Any] | None:
+    model = apps.get_model(label)
+    if not admin.site.is_registered(model) or not admin.site.get_model_admin(model).has_view_permission(request):
+        return None
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"  # noqa: SLF001 - Django's public name for it
+    return {"title": str(model._meta.verbose_name_plural).capitalize(), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same

@@ -1,0 +1,92 @@
+"""How an operator's click becomes an operation, and refusals become messages."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+from django.contrib import messages
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+
+from engines.models import Instance, Volume
+from tenants import access
+from tenants.errors import PortalError
+from tenants.models import Membership, User
+
+MAX_REFUSALS_SHOWN = 10
+_Row = TypeVar("_Row", Instance, Volume)
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that the portal writes itself; `operate` is the right to act on them through operations."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_operate_permission(request)
+
+    def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return request.user.has_perm(change_permission(self.opts.label_lower))
+
+
+def change_permission(label: str) -> str:
+    """Name the permission to change a model, given its label."""
+    app, model = label.split(".")
+    return f"{app}.change_{model}"
+
+
+def operate(
+    request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Row, Membership], object], done: str
+) -> None:
+    """Apply the operation to each row as operator of its tenant; tell what was done, and what was refused and why."""
+    count, refusals = 0, []
+    for row in rows:
+        permission = change_permission(row._meta.label_lower)  # noqa: SLF001 - Django's public name for it
+        try:
+            operation(row, access.as_operator(cast(User, request.user), row.tenant, permission=permission))
+        except PortalError as refusal:
+            refusals.append(f"{row.tenant} / {row}: {refusal}")
+        else:
+            count += 1
+    if count:
+        messages.success(request, f"{done}: {count}")
+    for refusal in refusals[:MAX_REFUSALS_SHOWN]:
+        messages.warning(request, refusal)
+    if len(refusals) > MAX_REFUSALS_SHOWN:
+        messages.warning(request, _("%(count)d more were refused.") % {"count": len(refusals) - MAX_REFUSALS_SHOWN})
+
+
+def back_to(row: Model) -> HttpResponse:
+    """Show the row's page again, from within a dialog."""
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"  # noqa: SLF001 - Django's public name for it
+    return HttpResponseClientRedirect(reverse(name, args=[row.pk]))
+
+
+def detail_action(  # noqa: PLR0913 - what a button says and does
+    name: str, *, title: Any, icon: str, ask: Any, consequence: Any, run: Callable[[HttpRequest, Any], object], **more: Any
+) -> Any:
+    """Make a button of a row's page that asks with the consequence named, and then posts. `name` is the attribute's own."""
+
+    def act(model_admin: ModelAdmin, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        row = model_admin.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        run(request, row)
+        return back_to(row)
+
+    act.__name__ = name
+    dialog = {"title": ask, "description": consequence, "form_submit_text": title, "form_class": None}
+    return action(description=title, icon=icon, url_path=name.replace("_", "-"), dialog=dialog, **more)(act)

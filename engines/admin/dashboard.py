@@ -1,0 +1,31 @@
+"""The operators' first page."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from engines.admin import figures
+from engines.admin.badges import badge
+from engines.admin.places import watcher_badge
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the cards' figures for those who may see instances."""
+    if not request.user.has_perm("engines.view_instance"):
+        return context
+    states = figures.instances_by_state()
+    waiting = figures.queues()
+    since = timezone.now() - timedelta(hours=24)
+    return context | {
+        "figures": {
+            "states": [(state, badge(state), count) for state, count in states],
+            "total": sum(count for _state, count in states),
+            "capacities": figures.capacities(),
+            "queues": waiting,
+            "queued": sum(queue.length for queue in waiting),
+            "failures": figures.failures_since(since),
+            "clusters": [(cluster, watcher_badge(cluster.watched_at)) for cluster in figures.watched_clusters()],
+        }
+    }

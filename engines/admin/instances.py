@@ -1,0 +1,258 @@
+"""Instances: to look at, and to act on through operations."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from engines.admin.acting import ReadOnlyAdmin, detail_action, operate
+from engines.admin.badges import badge
+from engines.models import Instance, InstanceEvent
+from engines.operations import instances as operations
+from engines.states import COMING_UP, InstanceState
+from tenants.models import Membership
+
+OFFERED: dict[str, frozenset[str]] = {
+    "pause-one": frozenset({InstanceState.RUNNING, *COMING_UP}),
+    "resume-one": frozenset({InstanceState.STOPPED, InstanceState.FAILED}),
+    "restart-one": frozenset({InstanceState.RUNNING}),
+    "delete-one": frozenset(InstanceState) - {InstanceState.DELETING, InstanceState.DELETED},
+}
+"""In which states a button is worth showing; whether it is allowed, the operation says."""
+
+
+
+def _pause(instance: Instance, by: Membership) -> None:
+    operations.pause_instance(instance=instance, by=by)
+
+
+def _resume(instance: Instance, by: Membership) -> None:
+    operations.resume_instance(instance=instance, by=by)
+
+
+def _restart(instance: Instance, by: Membership) -> None:
+    operations.restart_instance(instance=instance, by=by)
+
+
+def _delete_keeping_data(instance: Instance, by: Membership) -> None:
+    operations.delete_instance(instance=instance, by=by, keep_volume=True)
+
+
+def _delete_with_data(instance: Instance, by: Membership) -> None:
+    operations.delete_instance(instance=instance, by=by, keep_volume=False)
+
+
+class AgeFilter(DropdownFilter):
+    """How long the instance has been in its state."""
+
+    title = _("in this state for")
+    parameter_name = "age"
+    _HOURS = {"hour": (0, 1), "day": (1, 24), "week": (24, 168), "longer": (168, None)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("hour", _("less than an hour")),
+            ("day", _("an hour to a day")),
+            ("week", _("a day to a week")),
+            ("longer", _("more than a week")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        if self.value() not in self._HOURS:
+            return queryset
+        at_least, less_than = self._HOURS[str(self.value())]
+        now = timezone.now()
+        queryset = queryset.filter(state_since__lte=now - timedelta(hours=at_least))
+        return queryset if less_than is None else queryset.filter(state_since__gt=now - timedelta(hours=less_than))
+
+
+class EventInline(TabularInline):
+    model = InstanceEvent
+    fields = readonly_fields = ("at", "kind", "move", "why", "actor", "evidence")
+    ordering = ("-pk",)
+    extra = 0
+    per_page = 20
+    can_delete = False
+    hide_title = True
+    tab = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InstanceEvent]:
+        return super().get_queryset(request).select_related("actor")
+
+    @display(description=_("transition"))
+    def move(self, event: InstanceEvent) -> str:
+        return f"{event.old_state} → {event.new_state}" if event.new_state else ""
+
+    @display(description=_("why"))
+    def why(self, event: InstanceEvent) -> str:
+        return str(event.explanation.sentence)
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyAdmin):
+    list_display = ("name", "state_badge", "wish", "why", "tenant", "owner", "engine_version", "gpu_class", "cluster", "age")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("desired_state", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("tenant", AutocompleteSelectFilter),
+        ("owner", AutocompleteSelectFilter),
+        ("engine_version__engine", RelatedDropdownFilter),
+        ("gpu_class", RelatedDropdownFilter),
+        ("cluster", RelatedDropdownFilter),
+        AgeFilter,
+    )
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    list_select_related = ("tenant", "owner", "engine_version__engine", "gpu_class", "cluster")
+    search_fields = ("name", "slug", "tenant__name", "owner__username", "owner__email")
+    search_help_text = _("Name, slug, tenant, owner.")
+    actions = ("pause", "resume", "restart", "delete_keeping_data", "delete_with_data")
+    actions_detail = ("pause_one", "resume_one", "restart_one", "delete_one")
+    inlines = (EventInline,)
+    fieldsets = (
+        (None, {"fields": (("name", "slug"), ("state_badge", "desired_state"), "why", "evidence")}),
+        (
+            _("What and where"),
+            {"fields": (("tenant", "owner"), ("engine_version", "gpu_class"), ("cluster", "volume"))},
+        ),
+        (
+            _("Run"),
+            {"fields": (("run_id", "upstream"), ("state_since", "deadline_at"), ("queued_at", "ready_at"))},
+        ),
+        (
+            _("Bookkeeping"),
+            {
+                "fields": (
+                    ("id", "generation"),
+                    ("restart_generation", "applied_generation", "settled_generation"),
+                    ("created_at", "deleted_at"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Instance]:
+        return super().get_queryset(request).select_related(*self.list_select_related, "volume")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        state = Instance.objects.filter(pk=object_id).values_list("state", flat=True).first()
+        offered = super().get_actions_detail(request, object_id)
+        return [each for each in offered if state in OFFERED[each.path]]
+
+    @display(description=_("state"), ordering="state")
+    def state_badge(self, instance: Instance) -> SafeString:
+        return badge(instance.state)
+
+    @display(description=_("wish"), ordering="desired_state", empty_value="")
+    def wish(self, instance: Instance) -> str | None:
+        return instance.desired_state if instance.desired_state != instance.state else None
+
+    @display(description=_("why"), ordering="reason")
+    def why(self, instance: Instance) -> str:
+        return str(instance.explanation.sentence) if instance.explanation else ""
+
+    @display(description=_("for"), ordering="-state_since")
+    def age(self, instance: Instance) -> str:
+        return timesince(instance.state_since, depth=1)
+
+    @admin.action(description=_("Pause"), permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        operate(request, queryset, _pause, _now("Asked to pause"))
+
+    @admin.action(description=_("Resume or retry"), permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        operate(request, queryset, _resume, _now("Asked to resume"))
+
+    @admin.action(description=_("Restart"), permissions=["operate"])
+    def restart(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        operate(request, queryset, _restart, _now("Asked to restart"))
+
+    @admin.action(description=_("Delete, keep the data"), permissions=["operate"])
+    def delete_keeping_data(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse | None:
+        return self._delete(request, queryset, "delete_keeping_data", keep_volume=True)
+
+    @admin.action(description=_("Delete, data to the trash"), permissions=["operate"])
+    def delete_with_data(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse | None:
+        return self._delete(request, queryset, "delete_with_data", keep_volume=False)
+
+    def _delete(
+        self, request: HttpRequest, queryset: QuerySet[Instance], name: str, *, keep_volume: bool
+    ) -> HttpResponse | None:
+        """Ask once with the consequence named, then delete."""
+        if "confirmed" in request.POST:
+            operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, _now("Asked to delete"))
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Delete instances"),
+            "opts": self.opts,
+            "instances": queryset,
+            "action": name,
+            "keep_volume": keep_volume,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/engines/delete_instances.html", context)
+
+    pause_one = detail_action(
+        "pause_one",
+        title=_("Pause"),
+        icon="pause",
+        ask=_("Pause this instance?"),
+        consequence=_("Its work in progress ends; its data is kept and its GPU becomes free."),
+        run=lambda request, instance: operate(request, [instance], _pause, _now("Asked to pause")),
+        permissions=["operate"],
+    )
+    resume_one = detail_action(
+        "resume_one",
+        title=_("Resume"),
+        icon="play_arrow",
+        ask=_("Resume this instance?"),
+        consequence=_("It takes a GPU and is charged to its tenant from then on."),
+        run=lambda request, instance: operate(request, [instance], _resume, _now("Asked to resume")),
+        permissions=["operate"],
+        variant=ActionVariant.PRIMARY,
+    )
+    restart_one = detail_action(
+        "restart_one",
+        title=_("Restart"),
+        icon="restart_alt",
+        ask=_("Restart this instance?"),
+        consequence=_("Its work in progress ends; it comes up again on the same data."),
+        run=lambda request, instance: operate(request, [instance], _restart, _now("Asked to restart")),
+        permissions=["operate"],
+    )
+    delete_one = detail_action(
+        "delete_one",
+        title=_("Delete"),
+        icon="delete",
+        ask=_("Delete this instance?"),
+        consequence=_("It stops and is removed for good. Its data is kept as a volume that can be attached to another instance."),
+        run=lambda request, instance: operate(request, [instance], _delete_keeping_data, _now("Asked to delete")),
+        permissions=["operate"],
+        variant=ActionVariant.DANGER,
+    )

@@ -1,0 +1,122 @@
+"""Where engines run: GPU classes, clusters and their slots."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import ModelForm, ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from engines.admin.badges import badge
+from engines.admin.figures import SILENT_AFTER, slots_taken
+from engines.admin.schema_form import GpuClassForm
+from engines.models import Capacity, Cluster, GpuClass
+
+
+def watcher_badge(watched_at: Any) -> SafeString:
+    """Say when the cluster's watcher was last alive."""
+    if watched_at is None:
+        return badge("silent", _now("never"))
+    age = max(timezone.now() - watched_at, timedelta(0))
+    if age < SILENT_AFTER:
+        return badge("fresh", _now("watched"))
+    return badge("silent", _now("silent for %(age)s") % {"age": timesince(watched_at, depth=1)})
+
+
+@admin.register(GpuClass)
+class GpuClassAdmin(ModelAdmin):
+    form = GpuClassForm
+    list_display = ("name", "slug", "vendor", "sharing", "memory_mib", "cpu_millis", "ram_mib", "max_per_tenant", "hidden")
+    list_filter = (("vendor", ChoicesDropdownFilter), ("sharing", ChoicesDropdownFilter), "hidden")
+    list_filter_submit = True
+    search_fields = ("name", "slug", "summary")
+    fieldsets = (
+        (None, {"fields": (("name", "slug"), "summary", ("vendor", "sharing"), ("memory_mib", "count"))}),
+        (_("Resources"), {"fields": (("cpu_millis", "ram_mib"), "resource", "extra_limits", "dra")}),
+        (
+            _("Placement on Kubernetes"),
+            {
+                "fields": (
+                    "node_selector",
+                    "affinity_preferred",
+                    "tolerations",
+                    ("runtime_class_name", "scheduler_name"),
+                    "pod_labels",
+                    "pod_annotations",
+                    "discover",
+                )
+            },
+        ),
+        (_("Who may use it"), {"fields": (("max_per_tenant", "hidden"),)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GpuClass | None = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"discover": {"by": "slots"}} | super().get_changeform_initial_data(request)
+
+
+class ClusterForm(ModelForm):
+    def clean_config(self) -> dict[str, Any]:
+        """A mapping, whatever the kind of cluster makes of it."""
+        config = self.cleaned_data["config"] or {}
+        if not isinstance(config, dict):
+            raise ValidationError(_now('Must be pairs, such as {"root": "/srv/engines"}.'))
+        return config
+
+
+class CapacityInline(TabularInline):
+    model = Capacity
+    extra = 0
+    tab = True
+
+
+@admin.register(Cluster)
+class ClusterAdmin(ModelAdmin):
+    form = ClusterForm
+    list_display = ("name", "slug", "kind", "enabled", "watcher", "slot_count")
+    list_filter = (("kind", ChoicesDropdownFilter), "enabled")
+    search_fields = ("name", "slug")
+    fields = (("name", "slug"), ("kind", "enabled"), "config", "watcher")
+    readonly_fields = ("watcher",)
+    inlines = (CapacityInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
+        return super().get_queryset(request).prefetch_related("capacities__gpu_class")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Cluster | None = None) -> tuple[str, ...]:
+        return ("slug", "kind", "watcher") if obj else ("watcher",)
+
+    @display(description=_("watcher"), ordering="watched_at")
+    def watcher(self, cluster: Cluster) -> SafeString:
+        return watcher_badge(cluster.watched_at)
+
+    @display(description=_("slots"))
+    def slot_count(self, cluster: Cluster) -> str:
+        return ", ".join(f"{each.slots} × {each.gpu_class}" for each in cluster.capacities.all())
+
+
+@admin.register(Capacity)
+class CapacityAdmin(ModelAdmin):
+    list_display = ("cluster", "gpu_class", "taken", "slots")
+    list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
+    list_filter_submit = True
+    list_select_related = ("cluster", "gpu_class")
+    search_fields = ("cluster__name", "gpu_class__name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Capacity]:
+        return super().get_queryset(request).annotate(taken=slots_taken())
+
+    @display(description=_("in use"), ordering="taken")
+    def taken(self, capacity: Any) -> int:
+        return int(capacity.taken)

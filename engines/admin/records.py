@@ -1,0 +1,59 @@
+"""What happened: append-only rows, to look at."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from engines.admin.acting import ReadOnlyAdmin
+from engines.models import InstanceEvent, RunFact
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    actions = None
+    list_filter_submit = True
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+
+@admin.register(InstanceEvent)
+class InstanceEventAdmin(RecordAdmin):
+    list_display = ("at", "instance", "tenant", "kind", "move", "why", "actor")
+    list_filter = (
+        ("kind", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("instance__tenant", AutocompleteSelectFilter),
+    )
+    list_select_related = ("instance__tenant", "actor")
+    search_fields = ("instance__name", "instance__slug", "run_id")
+    ordering = ("-pk",)
+
+    @display(description=_("tenant"), ordering="instance__tenant__name")
+    def tenant(self, event: InstanceEvent) -> str:
+        return str(event.instance.tenant)
+
+    @display(description=_("transition"))
+    def move(self, event: InstanceEvent) -> str:
+        return f"{event.old_state} → {event.new_state}" if event.new_state else ""
+
+    @display(description=_("why"), ordering="reason")
+    def why(self, event: InstanceEvent) -> str:
+        return str(event.explanation.sentence)
+
+
+@admin.register(RunFact)
+class RunFactAdmin(RecordAdmin):
+    list_display = ("at", "kind", "source", "instance", "tenant", "owner", "gpu_class", "engine_version", "run_id", "observed_at")
+    list_filter = (
+        ("kind", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
+        ("tenant", AutocompleteSelectFilter),
+        ("gpu_class", RelatedDropdownFilter),
+    )
+    list_select_related = ("instance", "tenant", "owner", "gpu_class", "engine_version__engine")
+    search_fields = ("instance__name", "instance__slug", "run_id")
+    ordering = ("-pk",)
