@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 import time_machine
-from django.test import AsyncClient, Client
+from asgiref.sync import async_to_sync
+from django.test import Client
 
 from billing.operations import settle
 from engines.models import GpuClass, Instance
-from tenants.models import Role, Tenant, User
+from tenants.models import Tenant, User
 from tests import factories
 from tests.billing.facts import moment, record
 
@@ -56,12 +57,15 @@ def values(html: str) -> list[str]:
     return re.findall(r'<data value="([^"]*)"', html)
 
 
-async def download(client: AsyncClient, user: User, address: str = "/acme/costs/month.csv") -> tuple[bytes, list[dict[str, str]]]:
-    await client.aforce_login(user)
-    response = await client.get(address)
-    assert response.status_code == 200
-    assert response["Content-Type"] == "text/csv; charset=utf-8"
-    body = b"".join([chunk async for chunk in response])
+def download(client: Client, user: User) -> tuple[bytes, list[dict[str, str]]]:
+    client.force_login(user)
+    response = client.get("/acme/costs/month.csv")
+    assert (response.status_code, response["Content-Type"]) == (200, "text/csv; charset=utf-8")
+
+    async def read() -> bytes:
+        return b"".join([chunk async for chunk in response])
+
+    body = async_to_sync(read)()
     return body, list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
 
 
@@ -85,9 +89,11 @@ def test_member_sees_own_costs_only(client: Client, alice: User, poster: Instanc
     assert "your own" in html
 
 
-@pytest.mark.parametrize(("role", "rows"), [(Role.FINANCE, 2), (Role.ADMIN, 2), (Role.OWNER, 2), (Role.MEMBER, 0), (Role.VIEWER, 0)])
+@pytest.mark.parametrize(
+    ("role", "rows"), [(Role.FINANCE, 2), (Role.ADMIN, 2), (Role.OWNER, 2), (Role.MEMBER, 0), (Role.VIEWER, 0)]
+)
 def test_role_decides_whose_costs_are_seen(
-    client: Client, acme: Tenant, poster: Instance, flyer: Instance, role: Role, rows: int
+    client: Client, acme: Tenant, poster: Instance, flyer: Instance, role: str, rows: int
 ) -> None:
     other = factories.make_user("other")
     factories.join(other, acme, role)
@@ -142,17 +148,14 @@ def test_time_without_a_price_is_said_and_not_counted(
     settle(unpriced.pk, now=moment(NOW))
     html = page(client, anna)
     assert values(html) == ["0.000000000", "0.000000000"]  # the grand total and the table's
-    assert html.count("no price") == 1
+    assert html.count(">no price<") == 1
     assert html.count("2:20:30 without a price") == 2
     assert "2:20:30 (h:mm:ss) of use has no price yet" in html
-    assert "no price" in page(client, anna, f"/acme/costs/{unpriced.slug}/")
+    assert ">no price<" in page(client, anna, f"/acme/costs/{unpriced.slug}/")
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_file_has_the_page_s_numbers_to_the_last_digit(
-    async_client: AsyncClient, anna: User, poster: Instance, flyer: Instance
-) -> None:
-    body, rows = await download(async_client, anna)
+def test_file_has_the_page_s_numbers_to_the_last_digit(client: Client, anna: User, poster: Instance, flyer: Instance) -> None:
+    body, rows = download(client, anna)
     assert body.startswith("\ufeffmonth,instance,".encode())
     assert body.count(b"\r\n") == 3
     assert [(row["instance"], row["user"], row["seconds"], row["amount"]) for row in rows] == [
@@ -176,7 +179,6 @@ async def test_file_has_the_page_s_numbers_to_the_last_digit(
     }
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_member_downloads_own_costs_only(async_client: AsyncClient, alice: User, poster: Instance, flyer: Instance) -> None:
-    _, rows = await download(async_client, alice)
+def test_member_downloads_own_costs_only(client: Client, alice: User, poster: Instance, flyer: Instance) -> None:
+    _, rows = download(client, alice)
     assert [row["instance"] for row in rows] == ["poster"]
