@@ -92,6 +92,11 @@ class Money:
         digits = max(minor_digits(self.currency), _significant_places(self.amount))
         return f"{self.currency} {self.amount:,.{digits}f}"
 
+    @property
+    def plain(self) -> str:
+        """For machines: all nine decimals, no currency."""
+        return f"{self.amount:.{PLACES}f}"
+
     def _require_same(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{self.currency} and {other.currency} do not add up.")

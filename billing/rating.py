@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from billing.metering import Usage
-from billing.money import round_half_even
+from billing.money import Money, round_half_even
 
 HOUR = timedelta(hours=1)
 _KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:aigc-portal:billing:charge")
@@ -40,6 +40,16 @@ class Cell:
     @property
     def seconds(self) -> int:
         return seconds_between(self.starts_at, self.ends_at)
+
+    @property
+    def unit_price(self) -> Money | None:
+        """The price of one hour."""
+        return None if self.price is None else Money(self.price.per_hour, self.price.currency)
+
+    @property
+    def cost(self) -> Money | None:
+        """What this stretch costs; None without a price, never zero."""
+        return None if self.price is None else Money(amount_of(self.price.per_hour, self.seconds), self.price.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,9 @@ def cells(usage: Usage, prices: Sequence[PriceSpan], *, since: datetime, until: 
 
 
 def rate(cell: Cell) -> Rated | None:
-    """Return what the cell costs; None without a price, never zero."""
-    return None if cell.price is None else Rated(cell, cell.price, amount_of(cell.price.per_hour, cell.seconds))
+    """Put price and amount to the cell; None without a price."""
+    cost = cell.cost
+    return None if cell.price is None or cost is None else Rated(cell, cell.price, cost.amount)
 
 
 def line_key(instance_id: uuid.UUID, rated: Rated) -> uuid.UUID:

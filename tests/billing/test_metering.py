@@ -1,0 +1,120 @@
+"""Facts about runs become billed time."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from billing.metering import Anomaly, BillFrom, Fact, Metered, Trouble, Usage, meter
+from tests.billing.facts import fact, moment
+
+T0 = moment("2026-03-01T00:00:00")
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def known(kind: str, seconds: float, **fields: Any) -> Fact:
+    return fact(kind, at(seconds), **fields)
+
+
+def metered(*facts: Fact, holds_gpu: bool = True, bill_from: BillFrom = BillFrom.READY) -> Metered:
+    return meter(facts, holds_gpu=holds_gpu, bill_from=bill_from)
+
+
+def times(*facts: Fact, **policy: Any) -> list[tuple[str, float, float | None]]:
+    """Run, start and end of what is billed, in seconds since T0."""
+    return [
+        (
+            usage.run_id,
+            (usage.starts_at - T0).total_seconds(),
+            None if usage.ends_at is None else (usage.ends_at - T0).total_seconds(),
+        )
+        for usage in metered(*facts, **policy).usage
+    ]
+
+
+STARTED, READY, ENDED = known("started", 5), known("ready", 20), known("ended", 100)
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "billed"),
+    [
+        ((STARTED, READY, ENDED), {}, [("run", 20, 100)]),
+        ((STARTED, READY, ENDED), {"bill_from": BillFrom.STARTED}, [("run", 5, 100)]),
+        ((READY, ENDED), {"bill_from": BillFrom.STARTED}, [("run", 20, 100)]),
+        # A start that failed is free.
+        ((STARTED, ENDED), {}, []),
+        ((STARTED, ENDED), {"bill_from": BillFrom.STARTED}, []),
+        ((STARTED,), {"bill_from": BillFrom.STARTED}, []),
+        ((), {}, []),
+        # It lasts while the GPU is held.
+        ((READY,), {}, [("run", 20, None)]),
+        ((READY, known("seen", 70)), {"holds_gpu": False}, [("run", 20, 70)]),
+        ((READY,), {"holds_gpu": False}, []),
+        # The cluster's word counts before a conclusion from absence.
+        ((READY, known("ended", 90, source="reconcile"), ENDED), {}, [("run", 20, 100)]),
+        ((READY, known("ended", 90, source="reconcile")), {}, [("run", 20, 90)]),
+        ((known("ready", 10, source="reconcile"), READY, ENDED), {}, [("run", 20, 100)]),
+        # Of several words of one source the first counts.
+        ((READY, known("ready", 40), ENDED, known("ended", 120)), {}, [("run", 20, 100)]),
+        # A later sign of life refutes an absence.
+        ((READY, known("ended", 50, source="reconcile"), known("seen", 60)), {}, [("run", 20, None)]),
+        # Whole seconds, each moment floored.
+        ((known("ready", 20.999), known("ended", 100.001)), {}, [("run", 20, 100)]),
+        ((known("ready", 20.001), known("ended", 20.999)), {}, []),
+    ],
+)
+def test_one_run(facts: tuple[Fact, ...], policy: dict[str, Any], billed: list[tuple[str, float, float | None]]) -> None:
+    assert times(*facts, **policy) == billed
+    assert metered(*facts, **policy).anomalies == ()
+
+
+def test_end_before_its_start_bills_nothing_and_is_told() -> None:
+    assert metered(READY, known("ended", 10)) == Metered((), (Anomaly("run", Trouble.ENDED_BEFORE_START),))
+
+
+def test_end_without_a_start_bills_nothing_and_is_told() -> None:
+    """Case 14, first half."""
+    assert metered(ENDED) == Metered((), (Anomaly("run", Trouble.END_WITHOUT_START),))
+
+
+def test_fact_from_the_future_is_left_out_and_told() -> None:
+    future = known("ended", 1000, observed_at=at(699))
+    assert metered(READY, future).anomalies == (Anomaly("run", Trouble.FROM_THE_FUTURE),)
+    assert times(READY, future) == [("run", 20, None)]
+    assert times(READY, known("ended", 1000, observed_at=at(700))) == [("run", 20, 1000)]
+
+
+def test_run_of_a_lost_node_ends_where_the_next_begins() -> None:
+    """Case 10: never two bills for one second of an instance."""
+    facts = (
+        known("ready", 0, run_id="a"),
+        known("ended", 3300, run_id="a"),
+        known("ready", 3000, run_id="b"),
+        known("ended", 6000, run_id="b"),
+    )
+    assert times(*facts) == [("a", 0, 3000), ("b", 3000, 6000)]
+    assert metered(*facts).anomalies == (Anomaly("a", Trouble.OVERLAP),)
+
+
+def test_earlier_run_without_an_end_stays_over_when_the_next_starts() -> None:
+    facts = (known("ready", 0, run_id="a"), known("seen", 300, run_id="a"), known("started", 900, run_id="b"))
+    assert times(*facts) == [("a", 0, 300)]
+    assert times(*facts, known("ready", 950, run_id="b")) == [("a", 0, 300), ("b", 950, None)]
+
+
+def test_new_owner_pays_from_the_second_of_the_change() -> None:
+    """Case 12."""
+    facts = (READY, known("seen", 50, owner_id=2), known("seen", 60, owner_id=2), known("seen", 80), known("ended", 100))
+    assert [(usage.owner_id, usage.starts_at, usage.ends_at) for usage in metered(*facts).usage] == [
+        (1, at(20), at(50)),
+        (2, at(50), at(80)),
+        (1, at(80), at(100)),
+    ]
+
+
+def test_run_keeps_the_gpu_class_that_it_started_with() -> None:
+    wished_meanwhile = known("seen", 50, gpu_class_id=9)
+    assert metered(STARTED, READY, wished_meanwhile, ENDED).usage == (Usage("run", at(20), at(100), 1, 1, 1),)
