@@ -97,9 +97,7 @@ def since(at: datetime | None) -> SafeString | str:
 def _time(at: datetime, text: str, kind: str) -> SafeString:
     local = timezone.localtime(at)
     title = f"{date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S %Z}"
-    return format_html(
-        '<time class="num" datetime="{}" data-time="{}" title="{}">{}</time>', at.isoformat(), kind, title, text
-    )
+    return format_html('<time class="num" datetime="{}" data-time="{}" title="{}">{}</time>', at.isoformat(), kind, title, text)
 
 
 @register.filter
