@@ -35,6 +35,7 @@ DATABASES["default"]["OPTIONS"]["pool"] = {
     "max_size": env.int("AIGC_DB_POOL", default=10),
     "timeout": 10,
 }
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a pooled connection may not have survived a restart of the database
 REDIS_URL = env("REDIS_URL", default=EMBEDDED.redis_url)
 # Separates installations and parallel test runs that share one Valkey.
 REDIS_PREFIX = env("AIGC_REDIS_PREFIX", default="aigc")
@@ -196,6 +197,12 @@ TRASH_DAYS = env.int("AIGC_TRASH_DAYS", default=7)
 GATEWAY_SECRET = env("AIGC_GATEWAY_SECRET", default="") or own_secret(DATA_DIR, "gateway")
 # "kid:key" pairs, newest first: the first signs, all verify.
 GATEWAY_KEYS = env.list("AIGC_GATEWAY_KEYS", default=[]) or ["1:" + own_secret(DATA_DIR, "gateway-token")]
+GATEWAY_BIND = env.list("AIGC_GATEWAY_BIND", default=["127.0.0.1", "::1"])
+# PEM files; needed when the portal's origin is https.
+GATEWAY_CERTIFICATE = env("AIGC_TLS_CERTIFICATE", default="")
+GATEWAY_CERTIFICATE_KEY = env("AIGC_TLS_KEY", default="")
+# Regular expressions for host:port of engines that do not run on this machine; nothing else is ever dialled.
+GATEWAY_UPSTREAM_PATTERNS = env.list("AIGC_GATEWAY_UPSTREAM_PATTERNS", default=[])
 GWAUTH_BIND = env("AIGC_GWAUTH_BIND", default="127.0.0.1:8002")
 PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
 

@@ -1,0 +1,212 @@
+"""What gwauth does with one request. The rules are numbered, and asked in their order."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import redis
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from gateway import handoff
+from gateway.answers import Answer, allowed, redirect, refused
+from gateway.cookies import NONCE, PASS, Cookies, read_cookies, set_cookie
+from gateway.listening import listen_for_changes
+from gateway.memory import Memory
+from gateway.names import engine_origin, safe_path, slug_of_host
+from gateway.rules import Visit, refusal
+from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up
+from gateway.tokens import Keyring, Token, new_token, renewed
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+THREADS = 8
+# Less than the gateway waits for us, so that the visitor gets our sentence and not its.
+PATIENCE_SECONDS = 4.0
+API_TOKEN = b"bearer aigc_"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the gateway passed on, read once."""
+
+    slug: str
+    path: str  # of the engine, with its query, as the browser sent it
+    query: str
+    visit: Visit
+    cookies: Cookies
+
+
+class Gate:
+    """The application; one per process."""
+
+    def __init__(self, memory: Memory, executor: ThreadPoolExecutor) -> None:
+        self.memory = memory
+        self.executor = executor
+        self.keyring = Keyring(settings.GATEWAY_KEYS)
+        self.secret = settings.GATEWAY_SECRET.encode()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one connection of the ASGI server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":  # the platform's own paths have none
+            await send({"type": "websocket.close"})
+        else:
+            answer = await self.answer(scope)
+            length = (b"content-length", str(len(answer.body)).encode())
+            await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Listen for changes from start-up to shutdown."""
+        await receive()
+        listener = asyncio.create_task(listen_for_changes(self.memory))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        listener.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def answer(self, scope: MutableMapping[str, Any]) -> Answer:
+        """Rule 1: only the gateway may ask, and only for the exact host of an instance."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if not hmac.compare_digest(headers.get(b"x-aigc-gw", b""), self.secret):
+            return refused(403, "Only the gateway may ask.", state="refused", page=False)
+        slug = slug_of_host(headers.get(b"host", b"").decode("latin-1"))
+        if slug is None:
+            return refused(404, _("There is nothing here, or it is not yours."), state="unknown", page=False)
+        request = _read_request(slug, scope, headers)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if scope["path"] == "/_gw/auth" and b"x-forwarded-method" in headers:
+                    return await self._judge(request)
+                return await self._platform(scope["path"], request)
+        except (Unavailable, redis.RedisError, TimeoutError):
+            sentence = _("The portal cannot check your access at the moment. Try again in a few seconds.")
+            return refused(503, sentence, state="unavailable", page=request.visit.is_navigation)
+
+    async def _judge(self, request: Request) -> Answer:
+        """Rules 2 to 5, on what the request itself says."""
+        visit, page = request.visit, request.visit.is_navigation
+        if visit.headers.get(b"authorization", b"").lower().startswith(API_TOKEN):
+            return refused(401, _("This API token is not known."), state="signed_out", page=False)
+        if visit.is_worker_script:
+            return refused(403, _("Service workers are not allowed here."), state="refused", page=False)
+        if request.cookies.doubled:
+            return refused(400, _("Two cookies have the same name. Delete this page's cookies."), state="refused", page=page)
+        token = self._token(request)
+        if token is None:
+            return self._sign_in(request)
+        refused_because = refusal(visit)
+        if refused_because:
+            return refused(403, refused_because, state="refused", page=False)
+        return await self._admit(request, token)
+
+    async def _admit(self, request: Request, token: Token) -> Answer:
+        """Rules 6 to 8, on what is known of visitor and instance."""
+        visitor, page = Visitor(token.user_id, token.session), request.visit.is_navigation
+        standing = await self.memory.standing(request.slug, visitor)
+        if standing.verdict is Verdict.RESTING and page:
+            # Somebody may come from the waking page, which knows more: sent back on an old memory they would go in circles.
+            standing = await self.memory.standing(request.slug, visitor, keep_seconds=0)
+        match standing.verdict:
+            case Verdict.RUNNING:
+                return self._let_in(request, token, standing)
+            case Verdict.SIGNED_OUT:
+                return self._sign_in(request)
+            case Verdict.RESTING if page:
+                return redirect(302, _waking_url(request))
+            case Verdict.RESTING:
+                return refused(503, standing.message, state=standing.state, page=False)
+            case Verdict.NOT_ALLOWED:
+                return refused(403, standing.message, state="refused", page=page)
+            case Verdict.NOT_VISIBLE:
+                return refused(404, standing.message, state="unknown", page=page)
+
+    def _let_in(self, request: Request, token: Token, standing: Standing) -> Answer:
+        now = int(time.time())
+        longer = renewed(token, now=now)
+        return allowed(
+            {
+                "x-aigc-upstream": standing.upstream,
+                "x-aigc-cookie": request.cookies.engine_part,
+                "x-aigc-authorization": request.visit.headers.get(b"authorization", b"").decode("latin-1"),
+                "x-aigc-renewed": self._pass(longer, now) if longer else "",
+            }
+        )
+
+    def _sign_in(self, request: Request) -> Answer:
+        """Rule 6: whoever opened a page goes through the portal; a script, which would follow a redirect blindly, gets 401."""
+        if not request.visit.is_navigation:
+            return refused(401, _("Sign in at the portal, then reload this page."), state="signed_out", page=False)
+        nonce = handoff.usable_nonce(request.cookies.nonce)
+        location = handoff.authorize_url(slug=request.slug, nonce=nonce, path=safe_path(request.path))
+        return redirect(302, location, set_cookie=set_cookie(NONCE, nonce, max_age=handoff.NONCE_SECONDS))
+
+    async def _platform(self, path: str, request: Request) -> Answer:
+        """The paths that engines do not have."""
+        if path not in {"/.aigc/callback", "/.aigc/sign-out"}:
+            return refused(404, _("There is nothing here, or it is not yours."), state="unknown", page=False)
+        if request.visit.method != b"GET":
+            return refused(405, _("Only GET is possible here."), state="refused", page=False)
+        if request.cookies.doubled:
+            return refused(400, _("Two cookies have the same name. Delete this page's cookies."), state="refused", page=True)
+        if path == "/.aigc/sign-out":
+            return redirect(303, settings.PORTAL_ORIGIN + "/", set_cookie=set_cookie(PASS, "", max_age=0))
+        return await self._call_back(request)
+
+    async def _call_back(self, request: Request) -> Answer:
+        """Exchange the one-time code for a pass."""
+        code = parse_qs(request.query).get("code", [""])[0]
+        nonce = request.cookies.nonce
+        redeem = handoff.redeem_code
+        loop = asyncio.get_running_loop()
+        grant = await loop.run_in_executor(self.executor, lambda: redeem(code, slug=request.slug, nonce=nonce))
+        if grant is None:
+            sentence = _("This sign-in has expired or was used already. Open the engine from the portal again.")
+            return refused(400, sentence, state="refused", page=True)
+        now = int(time.time())
+        token = new_token(slug=grant.slug, user_id=grant.user_id, session=grant.session, now=now)
+        return redirect(303, safe_path(grant.path), set_cookie=self._pass(token, now))
+
+    def _token(self, request: Request) -> Token | None:
+        return self.keyring.read(request.cookies.token, slug=request.slug, now=int(time.time()))
+
+    def _pass(self, token: Token, now: int) -> str:
+        return set_cookie(PASS, self.keyring.sign(token), max_age=token.expires_at - now)
+
+
+def _read_request(slug: str, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> Request:
+    method = headers.get(b"x-forwarded-method", scope["method"].encode())
+    upgrade = headers.get(b"x-aigc-upgrade", b"").lower()
+    visit = Visit(
+        own_origin=engine_origin(slug).encode(),
+        method=method,
+        headers=headers,
+        is_websocket=b"websocket" in upgrade or method == b"CONNECT",
+    )
+    cookies = read_cookies(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+    path = headers.get(b"x-forwarded-uri", b"/").decode("latin-1")
+    return Request(slug, path, scope["query_string"].decode("latin-1"), visit, cookies)
+
+
+def _waking_url(request: Request) -> str:
+    page = reverse("waking", args=[request.slug])
+    return f"{settings.PORTAL_ORIGIN}{page}?{urlencode({'rd': safe_path(request.path)})}"
+
+
+def make_app() -> Gate:
+    """The application with its own threads and memory."""
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="look-up")
+    return Gate(Memory(look_up, executor), executor)

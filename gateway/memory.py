@@ -1,0 +1,70 @@
+"""What gwauth remembers between requests: each standing for at most two seconds, and not once its instance has changed."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from gateway.standing import Standing, Visitor
+
+KEEP_SECONDS = 2.0
+LIMIT = 20_000
+
+LookUp = Callable[[str, Visitor], Standing]
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    asked_at: float
+    task: asyncio.Task[Standing]
+
+
+class Memory:
+    """Standings by instance and visitor. Simultaneous requests for one that is not known share a single look-up."""
+
+    def __init__(self, look_up: LookUp, executor: Executor, clock: Clock = time.monotonic) -> None:
+        self.look_up = look_up
+        self.executor = executor
+        self.clock = clock
+        self.entries: dict[str, dict[Visitor, _Entry]] = {}
+        self.size = 0
+
+    async def standing(self, slug: str, visitor: Visitor, *, keep_seconds: float = KEEP_SECONDS) -> Standing:
+        """Return what was true at most `keep_seconds` ago. Raises standing.Unavailable."""
+        entry = self.entries.get(slug, {}).get(visitor)
+        if entry is None or (entry.task.done() and self.clock() - entry.asked_at >= keep_seconds):
+            entry = self._ask(slug, visitor)
+        if entry.task.done():
+            return entry.task.result()
+        return await asyncio.shield(entry.task)  # one visitor hanging up must not cut off the others
+
+    def forget(self, slug: str) -> None:
+        """The instance has changed; look-ups still under way answer those who wait, and nobody after them."""
+        self.size -= len(self.entries.pop(slug, ()))
+
+    def forget_all(self) -> None:
+        """Changes may have been missed."""
+        self.entries.clear()
+        self.size = 0
+
+    def _ask(self, slug: str, visitor: Visitor) -> _Entry:
+        if self.size >= LIMIT:
+            self.forget_all()
+        entry = _Entry(self.clock(), asyncio.create_task(self._run(slug, visitor)))
+        of_instance = self.entries.setdefault(slug, {})
+        self.size += visitor not in of_instance
+        of_instance[visitor] = entry
+        entry.task.add_done_callback(lambda task: self._drop_failure(slug, visitor, entry, task))
+        return entry
+
+    async def _run(self, slug: str, visitor: Visitor) -> Standing:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self.look_up, slug, visitor)
+
+    def _drop_failure(self, slug: str, visitor: Visitor, entry: _Entry, task: asyncio.Task[Standing]) -> None:
+        """A failed look-up is tried again by the next request."""
+        failed = task.cancelled() or task.exception() is not None
+        if failed and self.entries.get(slug, {}).get(visitor) is entry:
+            del self.entries[slug][visitor]
+            self.size -= 1
