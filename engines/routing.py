@@ -1,5 +1,7 @@
 """WebSocket addresses."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-websocket_urlpatterns: list[URLPattern] = []
+from engines.consumers import LiveConsumer
+
+websocket_urlpatterns = [path("ws/live/<slug:tenant_slug>/", LiveConsumer.as_asgi())]

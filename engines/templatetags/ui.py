@@ -4,7 +4,6 @@ from datetime import datetime
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import pgettext
@@ -83,7 +82,7 @@ def moment(at: datetime | None) -> SafeString | str:
 @register.simple_tag
 def exact(at: datetime | None) -> SafeString | str:
     """Write a moment as date and time in the reader's zone."""
-    return "–" if at is None else _time(at, date_format(timezone.localtime(at), "DATETIME_FORMAT"), "exact")
+    return "–" if at is None else _time(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}", "exact")
 
 
 @register.simple_tag
@@ -96,8 +95,9 @@ def since(at: datetime | None) -> SafeString | str:
 
 def _time(at: datetime, text: str, kind: str) -> SafeString:
     local = timezone.localtime(at)
-    title = f"{date_format(local, 'DATE_FORMAT')} {local:%H:%M:%S %Z}"
-    return format_html('<time class="num" datetime="{}" data-time="{}" title="{}">{}</time>', at.isoformat(), kind, title, text)
+    title = f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    form = '<time class="num" datetime="{}" data-time="{}" title="{}">{}</time>'
+    return format_html(form, at.isoformat(), kind, title, text)
 
 
 @register.filter

@@ -3,4 +3,3 @@ import "./times.js";
 import "./frame.js";
 import "./live.js";
 import "./log.js";
-import "./launch.js";

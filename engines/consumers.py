@@ -1,0 +1,91 @@
+"""The WebSocket of an open page: it hears ids, and sends the fragments that this person may see."""
+
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from engines.audience import SIGNED_OUT, STRANGER, Ticket, audience
+from engines.live import tenant_group
+from engines.live_fragments import Reader, change_of, in_thread
+from tenants import access
+from tenants.errors import NotVisible
+from tenants.models import Membership, User
+from tenants.zones import known_zone
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """`/ws/live/<tenant>/?lang=…&instance=…`: rows of the list, or the head of one instance's page.
+
+    Greets with an empty message once every later change will be sent. Closes with 4404 for strangers, 4401 without a session.
+    """
+
+    ticket: Ticket
+    reader: Reader | None = None
+    group = ""
+
+    async def connect(self) -> None:
+        """Let a member in."""
+        await self.accept()
+        user, session = self.scope["user"], self.scope["session"]
+        if not user.is_authenticated:
+            await self.close(SIGNED_OUT)
+            return
+        membership = await in_thread(lambda: _membership(user, self.scope["url_route"]["kwargs"]["tenant_slug"]))
+        if membership is None:
+            await self.close(STRANGER)
+            return
+        self.ticket = Ticket(membership.pk, session.session_key, user.get_session_auth_hash())
+        wanted = parse_qs(self.scope["query_string"].decode("latin-1"))
+        language = wanted.get("lang", [""])[0]
+        self.reader = Reader(
+            membership=membership,
+            language=language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE,
+            zone=known_zone(user.time_zone).key,
+            shows=wanted.get("instance", [""])[0],
+        )
+        self.group = tenant_group(membership.tenant_id)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        audience.join(self)
+        await self.send(text_data="")
+
+    async def disconnect(self, code: int) -> None:  # noqa: ARG002 - Channels passes it
+        """Hear nothing more."""
+        self.reader = None
+        audience.leave(self)
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Ignore what browsers say: wishes go by POST."""
+
+    async def instance_changed(self, event: dict[str, str]) -> None:
+        """Send what changed, as this person sees it."""
+        if self.reader is None:
+            return
+        fragment = await change_of(event["instance_id"]).for_reader(self.reader)
+        if fragment and self.reader is not None:
+            await self.send(text_data=fragment)
+
+    async def membership_changed(self, event: dict[str, str]) -> None:  # noqa: ARG002 - Channels passes it
+        """Check at once who may still look."""
+        await audience.recheck()
+
+    def renew(self, membership: Membership) -> None:
+        """Use the newest role and tenant."""
+        if self.reader is not None:
+            self.reader = replace(self.reader, membership=membership, zone=known_zone(membership.user.time_zone).key)
+
+    async def dismiss(self, code: int) -> None:
+        """Send nothing more, and close."""
+        self.reader = None
+        audience.leave(self)
+        await self.close(code)
+
+
+def _membership(user: User, tenant_slug: str) -> Membership | None:
+    try:
+        return access.membership_in(user, tenant_slug)
+    except NotVisible:
+        return None

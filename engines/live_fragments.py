@@ -1,0 +1,112 @@
+"""What open pages are sent, rendered once for all of them: two hundred browsers cost about as much as one.
+
+A change is read from the database once and rendered once per kind of reader, however many sockets ask. A change announced
+after the read has begun is read again, so that nobody is left with an older picture.
+"""
+
+import asyncio
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import close_old_connections
+from django.utils import timezone, translation
+
+from engines import fragments
+from engines.models import Instance
+from engines.queries.instances import InstanceRow, Rights, rights_in, with_details
+from engines.states import InstanceState
+from tenants.models import Membership
+
+T = TypeVar("T")
+# All sockets of a tenant hear of a change within this time; later ones would only cause a second read.
+GATHER_SECONDS = 0.01
+# One thread: renders are short, and the rest of the process keeps its share of a small machine.
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One open page: who looks, in which language and zone, at the list or at one instance (`shows`, a slug)."""
+
+    membership: Membership
+    language: str
+    zone: str
+    shows: str = ""
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """All that a fragment depends on besides the instance."""
+
+    page: bool
+    rights: Rights
+    language: str
+    zone: str
+
+
+class Change:
+    """One announced change of an instance, shared by every socket that heard of it."""
+
+    def __init__(self, instance_id: str) -> None:
+        self._read = asyncio.ensure_future(self._gather_and_read(instance_id))
+        self._rendered: dict[_Variant, asyncio.Future[str]] = {}
+
+    async def for_reader(self, reader: Reader) -> str:
+        """Return the fragment for this reader; empty if it is of no concern to the page."""
+        instance = await asyncio.shield(self._read)
+        if instance is None or instance.tenant_id != reader.membership.tenant_id:
+            return ""
+        if reader.shows and reader.shows != instance.slug:
+            return ""
+        rights = rights_in(reader.membership, owner_id=instance.owner_id)
+        variant = _Variant(bool(reader.shows), rights, reader.language, reader.zone)
+        if variant not in self._rendered:
+            self._rendered[variant] = asyncio.ensure_future(in_thread(lambda: _render(instance, variant)))
+        return await asyncio.shield(self._rendered[variant])
+
+    async def _gather_and_read(self, instance_id: str) -> Instance | None:
+        await asyncio.sleep(GATHER_SECONDS)
+        _unread.pop(instance_id, None)
+        return await in_thread(lambda: _read(instance_id))
+
+
+_unread: dict[str, Change] = {}
+
+
+def change_of(instance_id: str) -> Change:
+    """Return the change that is about to be read for this instance, or begin one."""
+    change = _unread.get(instance_id)
+    if change is None:
+        change = _unread[instance_id] = Change(instance_id)
+    return change
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run database work of the sockets in their own thread, and give its connection back."""
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return work()
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_thread, run)
+
+
+def _read(instance_id: str) -> Instance | None:
+    return with_details(Instance.objects.filter(pk=uuid.UUID(instance_id))).first()
+
+
+def _render(instance: Instance, variant: _Variant) -> str:
+    row = InstanceRow(instance, variant.rights)
+    with translation.override(variant.language), timezone.override(zoneinfo.ZoneInfo(variant.zone)):
+        if variant.page:
+            return fragments.render_page(row)
+        if instance.state == InstanceState.DELETED:
+            return fragments.render_gone(f"instance-{instance.slug}")
+        return fragments.render_row(row)

@@ -1,0 +1,1 @@
+"""Reads for screens: querysets and small dataclasses, in a constant number of queries."""

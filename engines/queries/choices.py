@@ -1,0 +1,111 @@
+"""The choices of a launch: what was wanted, completed by what was launched last and what is on offer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from engines.models import Engine, EngineVersion, Instance, Volume
+from engines.queries.launching import ClassOption, EngineOption, class_options, last_launch, suggested_name
+from engines.queries.volumes import attachable_volumes, reads_data_of
+from tenants.models import Membership
+
+T = TypeVar("T")
+DEFAULT_SIZE_GIB = 50
+
+
+@dataclass(frozen=True)
+class VolumeOption:
+    """Kept data that could be attached; `readable`: True, False, or None if another version of the engine wrote it."""
+
+    volume: Volume
+    readable: bool | None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One consistent set of choices together with everything else on offer."""
+
+    engines: Sequence[EngineOption]
+    engine: Engine
+    versions: Sequence[EngineVersion]
+    version: EngineVersion
+    volumes: Sequence[VolumeOption]
+    storage: str
+    volume: Volume | None
+    options: Sequence[ClassOption]
+    option: ClassOption | None
+    size_gib: str
+    name: str
+    suggested: str
+
+    @property
+    def initial(self) -> dict[str, object]:
+        """Return the form's fields."""
+        return {
+            "engine": self.engine.slug,
+            "version": self.version.version,
+            "gpu_class": self.option.gpu_class.slug if self.option else "",
+            "storage": self.storage,
+            "size_gib": self.size_gib,
+            "volume": self.volume.slug if self.volume else "",
+            "name": self.name,
+        }
+
+
+def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: Mapping[str, str]) -> Choices:
+    """Complete what was wanted; what is not on offer is replaced, never invented."""
+    last = last_launch(membership)
+    offer = _first(
+        (each for each in engines if each.engine.slug == wanted.get("engine")),
+        (each for each in engines if "engine" not in wanted and last and each.engine.pk == last.engine_version.engine_id),
+        engines,
+    )
+    version = _first(
+        (each for each in offer.versions if each.version == wanted.get("version")),
+        (each for each in offer.versions if "version" not in wanted and last and each.pk == last.engine_version_id),
+        offer.versions,
+    )
+    volumes = [VolumeOption(each, reads_data_of(version, each)) for each in attachable_volumes(membership)]
+    storage = "attach" if wanted.get("storage") == "attach" and volumes else "new"
+    volume = _chosen_volume(volumes, wanted) if storage == "attach" else None
+    options = class_options(membership, version, volume)
+    suggested = suggested_name(membership, offer.engine)
+    typed = wanted.get("name", "")
+    return Choices(
+        engines=engines,
+        engine=offer.engine,
+        versions=offer.versions,
+        version=version,
+        volumes=volumes,
+        storage=storage,
+        volume=volume,
+        options=options,
+        option=_chosen_option(options, wanted, last),
+        size_gib=wanted.get("size_gib") or str(last.volume.size_gib if last else DEFAULT_SIZE_GIB),
+        name=suggested if typed in {"", wanted.get("suggested", "")} else typed,
+        suggested=suggested,
+    )
+
+
+def _first(*alternatives: Iterable[T]) -> T:
+    return next(each for alternative in alternatives for each in alternative)
+
+
+def _chosen_volume(volumes: Iterable[VolumeOption], wanted: Mapping[str, str]) -> Volume | None:
+    fitting = (each.volume for each in volumes if each.readable is not False)
+    return next((volume for volume in fitting if volume.slug == wanted.get("volume")), None)
+
+
+def _chosen_option(options: Sequence[ClassOption], wanted: Mapping[str, str], last: Instance | None) -> ClassOption | None:
+    """Return the class that was wanted, else that of the last launch, else the first usable one with a free GPU."""
+    usable = [each for each in options if not each.refusal]
+    if "gpu_class" in wanted and "update" not in wanted:
+        return next((each for each in usable if each.gpu_class.slug == wanted["gpu_class"]), None)
+    ranked = sorted(usable, key=lambda each: (_rank(each, wanted, last), not each.free))
+    return ranked[0] if ranked else None
+
+
+def _rank(option: ClassOption, wanted: Mapping[str, str], last: Instance | None) -> int:
+    if option.gpu_class.slug == wanted.get("gpu_class"):
+        return 0
+    return 1 if last and option.gpu_class.pk == last.gpu_class_id else 2

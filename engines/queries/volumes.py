@@ -1,0 +1,76 @@
+"""Durable data of a tenant: in use, kept and in the trash."""
+
+from dataclasses import dataclass
+
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+
+from engines.models import EngineVersion, Instance, Volume
+from engines.states import InstanceState
+from tenants import access
+from tenants.errors import NotVisible
+from tenants.models import Membership
+
+
+@dataclass(frozen=True)
+class VolumeRow:
+    """A volume, the instance that holds it if any, and whether the person may change it."""
+
+    volume: Volume
+    holder: Instance | None
+    operate: bool
+
+    @property
+    def place(self) -> str:
+        """Which list it belongs to: trash, used or kept."""
+        if self.volume.state == Volume.State.TRASHED:
+            return "trash"
+        return "used" if self.holder else "kept"
+
+
+def volume_rows(membership: Membership) -> list[VolumeRow]:
+    """Return the tenant's volumes that still exist, by name; two queries."""
+    alive = Instance.objects.exclude(state=InstanceState.DELETED).select_related("tenant")
+    volumes = (
+        Volume.objects.filter(tenant_id=membership.tenant_id)
+        .exclude(state=Volume.State.DELETED)
+        .select_related("owner", "cluster", "written_by__engine")
+        .prefetch_related(Prefetch("instances", queryset=alive, to_attr="holders"))
+    )
+    return [
+        VolumeRow(volume, next(iter(volume.holders), None), access.may_operate(membership, owner_id=volume.owner_id))
+        for volume in volumes
+    ]
+
+
+def attachable_volumes(membership: Membership) -> list[Volume]:
+    """Return kept volumes that the member may launch with."""
+    return [row.volume for row in volume_rows(membership) if row.place == "kept" and row.operate]
+
+
+def reads_data_of(version: EngineVersion, volume: Volume) -> bool | None:
+    """Tell whether a version is known to read a volume's data: None when another version of its engine wrote it."""
+    writer = volume.written_by
+    if writer is None or writer == version:
+        return True
+    if (
+        writer.engine_id != version.engine_id
+        or writer.version in version.migrates_from
+        or version.version in writer.migrates_from
+    ):
+        return False
+    return None
+
+
+def volume_of(instance: Instance) -> Volume:
+    """Return the volume of an instance with what a page shows of it; one query."""
+    return Volume.objects.select_related("owner", "cluster", "written_by__engine").get(pk=instance.volume_id)
+
+
+def volume_in(membership: Membership, slug: str) -> Volume:
+    """Return one volume of the member's tenant; NotVisible for strangers', deleted and unknown ones alike."""
+    volumes = Volume.objects.filter(tenant_id=membership.tenant_id, slug=slug)
+    volume = volumes.exclude(state=Volume.State.DELETED).select_related("cluster", "written_by__engine").first()
+    if volume is None:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    return volume

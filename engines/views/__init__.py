@@ -1,0 +1,1 @@
+"""Pages and buttons: access, then form, then one operation or query, then a template."""
