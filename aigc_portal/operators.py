@@ -36,7 +36,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
-    shown = [{"title": None, "items": [overview]}]
+    shown: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
     for title, labels in groups:
         items = [item for item in (_item(request, label) for label in labels) if item]
         if items:

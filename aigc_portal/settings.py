@@ -240,7 +240,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Operators",
     "SITE_SYMBOL": "memory",
     "COLORS": {"primary": OPERATORS_ACCENT},
-    "STYLES": [lambda request: static("css/operators.css")],
+    "STYLES": [lambda _request: static("css/operators.css")],
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},
 }

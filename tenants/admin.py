@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -19,7 +20,8 @@ from tenants.models import Membership, Tenant, User
 
 # Operators sign in as everybody does: rate limits and second factors hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.unregister(Group)
+# Addresses are part of the account page; allauth's own admin has another look.
+admin.site.unregister([Group, EmailAddress])
 
 
 class MembershipInline(TabularInline):
@@ -45,7 +47,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"), "classes": ("tab",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined"), "classes": ("tab",)}),
     )
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),)
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),
+    )
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
 

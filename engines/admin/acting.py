@@ -48,23 +48,21 @@ def change_permission(label: str) -> str:
     return f"{app}.change_{model}"
 
 
-def operate(
-    request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Row, Membership], object], done: str
-) -> None:
+def operate(request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Row, Membership], object], done: str) -> None:
     """Apply the operation to each row as operator of its tenant; tell what was done, and what was refused and why."""
     count, refusals = 0, []
     for row in rows:
         permission = change_permission(row._meta.label_lower)  # noqa: SLF001 - Django's public name for it
         try:
-            operation(row, access.as_operator(cast(User, request.user), row.tenant, permission=permission))
+            operation(row, access.as_operator(cast("User", request.user), row.tenant, permission=permission))
         except PortalError as refusal:
             refusals.append(f"{row.tenant} / {row}: {refusal}")
         else:
             count += 1
     if count:
         messages.success(request, f"{done}: {count}")
-    for refusal in refusals[:MAX_REFUSALS_SHOWN]:
-        messages.warning(request, refusal)
+    for sentence in refusals[:MAX_REFUSALS_SHOWN]:
+        messages.warning(request, sentence)
     if len(refusals) > MAX_REFUSALS_SHOWN:
         messages.warning(request, _("%(count)d more were refused.") % {"count": len(refusals) - MAX_REFUSALS_SHOWN})
 
@@ -75,12 +73,12 @@ def back_to(row: Model) -> HttpResponse:
     return HttpResponseClientRedirect(reverse(name, args=[row.pk]))
 
 
-def detail_action(  # noqa: PLR0913 - what a button says and does
+def detail_action(
     name: str, *, title: Any, icon: str, ask: Any, consequence: Any, run: Callable[[HttpRequest, Any], object], **more: Any
 ) -> Any:
     """Make a button of a row's page that asks with the consequence named, and then posts. `name` is the attribute's own."""
 
-    def act(model_admin: ModelAdmin, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+    def act(model_admin: ModelAdmin, request: HttpRequest, _form: object, object_id: str) -> HttpResponse:
         row = model_admin.get_object(request, object_id)
         if row is None:
             raise Http404

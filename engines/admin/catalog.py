@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,21 +25,16 @@ from engines.operations.versions import FIXED_FIELDS
 from engines.states import InstanceState
 from tenants.errors import PortalError
 
-
-_PUBLISHED = EngineVersion.Status.PUBLISHED
-_DEPRECATED = EngineVersion.Status.DEPRECATED
-OFFERED = {
-    "publish-one": {EngineVersion.Status.DRAFT, _DEPRECATED},
-    "make-default-one": {_PUBLISHED},
-    "deprecate-one": {_PUBLISHED},
+OFFERED: dict[str, set[str]] = {
+    "publish-one": {"draft", "deprecated"},
+    "make-default-one": {"published"},
+    "deprecate-one": {"published"},
     "copy-one": set(EngineVersion.Status),
 }
 """In which status a button is worth showing; whether it is allowed, the operation says."""
 
 
-def _each(
-    request: HttpRequest, versions: Iterable[EngineVersion], operation: Callable[..., object], done: str
-) -> None:
+def _each(request: HttpRequest, versions: Iterable[EngineVersion], operation: Callable[..., object], done: str) -> None:
     """Apply the operation to each version; tell what was done, and what was refused and why."""
     for version in versions:
         try:
@@ -81,15 +77,22 @@ class EngineAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Engine]:
         running = Count("versions__instances", distinct=True, filter=Q(versions__instances__state=InstanceState.RUNNING))
-        counted = super().get_queryset(request).annotate(version_count=Count("versions", distinct=True), running=running)
-        return counted
+        return super().get_queryset(request).annotate(version_count=Count("versions", distinct=True), running=running)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Engine | None = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """An address without a scheme means https."""
+        if db_field.name == "homepage":
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     @display(description="")
     def mark_shown(self, engine: Engine) -> SafeString:
-        return format_html('<span class="op-mark" style="--mark: {}">{}</span>', engine.mark_colour, engine.mark or engine.name[:2])
+        return format_html(
+            '<span class="op-mark" style="--mark: {}">{}</span>', engine.mark_colour, engine.mark or engine.name[:2]
+        )
 
     @display(description=_("versions"), ordering="version_count")
     def version_count(self, engine: Any) -> int:
@@ -126,7 +129,7 @@ class EngineVersionAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, obj: EngineVersion | None = None, **kwargs: Any) -> Any:
         """What is published does not change, so there is nothing of it to check again."""
         if obj is not None and obj.status != EngineVersion.Status.DRAFT:
-            kwargs["form"] = admin.ModelAdmin.form
+            kwargs["form"] = ModelForm
         return super().get_form(request, obj, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: EngineVersion | None = None) -> bool:
@@ -196,7 +199,7 @@ class EngineVersionAdmin(ModelAdmin):
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
         run=lambda request, version: _each(request, [version], operations.copy_version, _now("Copied to a draft")),
-        permissions=["add"],
+        permissions=["engines.add_engineversion"],
     )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

@@ -38,7 +38,6 @@ OFFERED: dict[str, frozenset[str]] = {
 """In which states a button is worth showing; whether it is allowed, the operation says."""
 
 
-
 def _pause(instance: Instance, by: Membership) -> None:
     operations.pause_instance(instance=instance, by=by)
 
@@ -200,9 +199,7 @@ class InstanceAdmin(ReadOnlyAdmin):
     def delete_with_data(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse | None:
         return self._delete(request, queryset, "delete_with_data", keep_volume=False)
 
-    def _delete(
-        self, request: HttpRequest, queryset: QuerySet[Instance], name: str, *, keep_volume: bool
-    ) -> HttpResponse | None:
+    def _delete(self, request: HttpRequest, queryset: QuerySet[Instance], name: str, *, keep_volume: bool) -> HttpResponse | None:
         """Ask once with the consequence named, then delete."""
         if "confirmed" in request.POST:
             operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, _now("Asked to delete"))

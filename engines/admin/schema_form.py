@@ -57,11 +57,18 @@ class SchemaForm(ModelForm):
         columns = self.to_columns(entry)
         return cleaned | {name: columns[name] for name in cleaned if name in columns}
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """What is refused already is not refused again in the database's words."""
+        everything = {field.name for field in self._meta.model._meta.get_fields()}  # noqa: SLF001 - Django's public name for it
+        return everything if self.errors else set(super()._get_validation_exclusions())  # type: ignore[misc]
+
     def _add(self, details: ErrorDetails) -> None:
         columns = {key: name for name, key in self.in_file.items()}
         place = [part for part in details["loc"] if part != "[key]"]
         field = columns.get(str(place[0]), str(place[0])) if place else None
-        where = " ".join(_("item %(number)d") % {"number": part + 1} if isinstance(part, int) else f"“{part}”" for part in place[1:])
+        where = " ".join(
+            _("item %(number)d") % {"number": part + 1} if isinstance(part, int) else f"“{part}”" for part in place[1:]
+        )
         sentence = f"{where} {_sentence(details)}".strip()
         self.add_error(field if field in self.fields else None, sentence[0].upper() + sentence[1:] + ".")
 

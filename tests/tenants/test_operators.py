@@ -29,7 +29,9 @@ def test_staff_need_the_permission(acme):
     assert access.as_operator(staff, acme, permission=PERMISSION).tenant == acme
 
 
-@pytest.mark.parametrize("fields", [{"is_staff": False, "is_superuser": True}, {"is_staff": True, "is_active": False, "is_superuser": True}])
+@pytest.mark.parametrize(
+    "fields", [{"is_staff": False, "is_superuser": True}, {"is_staff": True, "is_active": False, "is_superuser": True}]
+)
 def test_others_are_refused(acme, fields):
     with pytest.raises(NotAllowed):
         access.as_operator(factories.make_user("eve", **fields), acme, permission=PERMISSION)
