@@ -13,5 +13,5 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "engines-sweep": {"task": "engines.tasks.sweep", "schedule": 30.0, "options": {"expires": 25}},
     "engines-purge-trash": {"task": "engines.tasks.purge_trash", "schedule": 3600.0, "options": {"expires": 3000}},
-    "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 60.0, "options": {"expires": 50}},
+    "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 20.0, "options": {"expires": 15}},
 }
