@@ -68,9 +68,9 @@ def _shade(network: Network, ramp: Floats, size: tuple[int, int], offset: NDArra
     light = np.tanh(light * np.float32(0.55))
     place = np.clip(tone * np.float32(0.84) + np.float32(0.06) + light * np.float32(0.13), 0, 1)
     colour = ramp[(place * np.float32(RAMP_SIZE - 1)).astype(np.int32)]
-    glow = (np.square(np.maximum(light, 0)) * np.float32(0.22))[..., None]
-    shadow = (1 - np.float32(0.30) * np.maximum(-light, 0))[..., None]
-    lit = colour * shadow * (1 - glow) + ramp[-40] * glow
+    # Both scale the colour that is there: adding light to dark folds would turn them grey.
+    lift = np.float32(0.35) * np.square(np.maximum(light, 0)) - np.float32(0.35) * np.maximum(-light, 0)
+    lit = colour * (1 + lift)[..., None]
     return np.asarray(lit * _vignette(size)[..., None], dtype=np.float32)
 
 

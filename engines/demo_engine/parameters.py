@@ -151,7 +151,7 @@ def read_parameters(body: Mapping[str, Any], default_model: str = "loom-auto") -
 def _read_model(body: Mapping[str, Any], default_model: str, problems: list[Problem]) -> str:
     override = body.get("override_settings") or {}
     asked = override.get("sd_model_checkpoint") if isinstance(override, dict) else None
-    model = asked or body.get("model") or default_model
+    model = next((name for name in (asked, body.get("model")) if name is not None), default_model)
     if model not in MODELS:
         msg = f"Input should be one of {', '.join(MODELS)}"
         problems.append({"type": "enum", "loc": ["body", "model"], "msg": msg, "input": model})

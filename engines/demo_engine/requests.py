@@ -1,7 +1,7 @@
 """Reading requests: the engine behind them, their JSON, their query."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.requests import HTTPConnection, Request
 
@@ -18,13 +18,18 @@ def loom_of(connection: HTTPConnection) -> Loom:
 async def json_object(request: Request) -> dict[str, Any]:
     """The body, which must be a JSON object."""
     try:
-        body = json.loads(await request.body())
+        body = json.loads(await request.body(), parse_constant=_refuse_constant)
     except ValueError as error:
         raise InvalidRequest([{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error", "input": {}}]) from error
     if not isinstance(body, dict):
         msg = "Input should be a valid dictionary"
         raise InvalidRequest([{"type": "dict_type", "loc": ["body"], "msg": msg, "input": body}])
     return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity are not JSON, whatever Python says."""
+    raise ValueError(name)
 
 
 def query_number(request: Request, name: str, default: int, at_most: int) -> int:

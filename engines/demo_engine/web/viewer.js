@@ -36,10 +36,12 @@ export class Viewer {
     el("download").download = image.id.split("/").at(-1).replace(/(\.png)?$/, ".png");
     el("favourite").textContent = image.favourite ? "★ Favourite" : "☆ Favourite";
     el("favourite").setAttribute("aria-pressed", image.favourite);
-    el("tags").value = image.tags.join(", ");
+    if (document.activeElement !== el("tags")) el("tags").value = image.tags.join(", ");
     el("facts").replaceChildren(...facts(image).flatMap(([name, value]) => [text("dt", name), text("dd", value)]));
+    if (el("viewer").open) return;
     this.ask(false);
-    if (!el("viewer").open) el("viewer").showModal();
+    el("viewer").showModal();
+    el("close").focus();
   }
 
   close() {
@@ -58,7 +60,9 @@ export class Viewer {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step || event.target.tagName === "INPUT") return;
     const next = this.gallery.neighbour(this.image.id, step);
-    if (next) this.open(next);
+    if (!next) return;
+    this.ask(false);
+    this.open(next);
   }
 
   ask(sure) {
@@ -96,7 +100,7 @@ function facts(image) {
   const made = image.parameters;
   const rows = [
     ["Negative prompt", made.negative_prompt],
-    ["Motif", made.model],
+    ["Motif", made.model?.replace("loom-", "")],
     ["Seed", made.seed],
     ["Size", made.width && `${made.width} × ${made.height} px`],
     ["Steps", made.steps],
