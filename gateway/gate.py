@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from gateway.names import engine_origin, safe_path, slug_of_host
 from gateway.rules import Visit, refusal
 from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up
 from gateway.tokens import Keyring, Token, new_token, renewed
+
+log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -92,7 +95,8 @@ class Gate:
                 if scope["path"] == "/_gw/auth" and b"x-forwarded-method" in headers:
                     return await self._judge(request)
                 return await self._platform(scope["path"], request)
-        except (Unavailable, redis.RedisError, TimeoutError):
+        except (Unavailable, redis.RedisError, TimeoutError) as error:
+            log.warning("nobody can be let in: %s", error.__cause__ or repr(error))
             sentence = _("The portal cannot check your access at the moment. Try again in a few seconds.")
             return refused(503, sentence, state="unavailable", page=request.visit.is_navigation)
 

@@ -1,0 +1,172 @@
+import re
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from gateway import handoff
+from gateway.cookies import NONCE, PASS
+from tests.gateway.conftest import portal_client
+
+
+def codes(settings) -> list[str]:
+    return handoff.valkey().keys(f"{settings.REDIS_PREFIX}:gw:*")
+
+
+def without_csrf_token(page: bytes) -> bytes:
+    """The token is masked anew in every page."""
+    return re.sub(rb"[A-Za-z0-9]{64}", b"", page)
+
+
+def test_a_visitor_comes_through_the_portal_to_the_page_that_was_asked_for(gateway, instance, alice_client):
+    first = gateway.visit(instance, "/x?y=1")
+    assert first.status == 302
+    location = urlsplit(first["Location"])
+    query = parse_qs(location.query)
+    assert (location.netloc, location.path) == (gateway.portal_host, "/gw/authorize")
+    nonce = first.set_cookies[NONCE]
+    assert query == {"instance": [instance.slug], "n": [handoff.digest(nonce)], "rd": ["/x?y=1"]}
+    assert first.all("Set-Cookie") == [f"{NONCE}={nonce}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=300"]
+
+    second = alice_client.get(f"/gw/authorize?{location.query}")
+    assert second.status_code == 302
+    assert second["Referrer-Policy"] == "no-referrer"
+    callback = urlsplit(second["Location"])
+    assert (callback.scheme, callback.netloc, callback.path) == ("http", gateway.host(instance), "/.aigc/callback")
+
+    third = gateway.visit(instance, f"{callback.path}?{callback.query}", cookie=f"{NONCE}={nonce}")
+    assert (third.status, third["Location"]) == (303, "/x?y=1")
+    passport = third.set_cookies[PASS]
+    assert third.all("Set-Cookie") == [f"{PASS}={passport}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=7200"]
+
+    fourth = gateway.visit(instance, "/x?y=1", cookie=f"{PASS}={passport}; {NONCE}={nonce}; own=1")
+    assert fourth.status == 200
+    assert fourth.json()["target"] == "/x?y=1"
+    assert fourth.seen["cookie"] == "own=1"
+    assert not [name for name in fourth.seen if name.startswith("x-aigc")]
+
+
+def test_a_stranger_gets_the_same_404_as_for_an_unknown_instance_and_nothing_is_written(gateway, instance, bob_client, settings):
+    _nonce, portal_path = gateway.begin(instance)
+    refused = bob_client.get(portal_path)
+    unknown = bob_client.get(portal_path.replace(instance.slug, "bcdfghjkmn"))
+    assert (refused.status_code, unknown.status_code) == (404, 404)
+    assert without_csrf_token(refused.content) == without_csrf_token(unknown.content)
+    assert codes(settings) == []
+
+
+def test_somebody_who_is_not_signed_in_signs_in_first(gateway, instance, settings):
+    _nonce, portal_path = gateway.begin(instance)
+    answer = portal_client(gateway, None).get(portal_path)
+    assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")
+    assert parse_qs(urlsplit(answer["Location"]).query)["next"] == [portal_path]
+    assert codes(settings) == []
+
+
+@pytest.mark.parametrize("nonce_digest", ["", "x", "0" * 63, "G" * 64])
+def test_a_request_without_a_browsers_nonce_is_refused(gateway, instance, alice_client, settings, nonce_digest):
+    assert alice_client.get(f"/gw/authorize?instance={instance.slug}&n={nonce_digest}&rd=/").status_code == 400
+    assert codes(settings) == []
+
+
+def test_authorizing_is_a_get(gateway, instance, alice_client, settings):
+    _nonce, portal_path = gateway.begin(instance)
+    assert alice_client.post(portal_path).status_code == 405
+    assert codes(settings) == []
+
+
+def test_a_code_is_good_once(gateway, instance, alice_client):
+    nonce, portal_path = gateway.begin(instance)
+    callback = gateway.authorize(alice_client, portal_path)
+    assert gateway.visit(instance, callback, cookie=nonce).status == 303
+    again = gateway.visit(instance, callback, cookie=nonce)
+    assert again.status == 400
+    assert again.all("Set-Cookie") == []
+
+
+@pytest.mark.parametrize("cookie", ["", f"{NONCE}={'x' * 43}"])
+def test_a_stolen_code_is_worth_nothing_in_another_browser_and_is_spent(gateway, instance, alice_client, cookie):
+    nonce, portal_path = gateway.begin(instance)
+    callback = gateway.authorize(alice_client, portal_path)
+    assert gateway.visit(instance, callback, cookie=cookie).status == 400
+    assert gateway.visit(instance, callback, cookie=nonce).status == 400
+
+
+def test_a_code_for_one_instance_opens_no_other(gateway, make_instance, instance, alice_client):
+    nonce, portal_path = gateway.begin(instance)
+    callback = gateway.authorize(alice_client, portal_path)
+    assert gateway.visit(make_instance(), callback, cookie=nonce).status == 400
+
+
+def test_a_code_lives_half_a_minute(gateway, instance, alice_client, settings):
+    _nonce, portal_path = gateway.begin(instance)
+    gateway.authorize(alice_client, portal_path)
+    lives = {name.rsplit(":", 2)[1]: handoff.valkey().ttl(name) for name in codes(settings)}
+    assert 25 <= lives["code"] <= 30
+    assert lives["session"] > 12 * 3600 - 5
+
+
+def test_two_tabs_may_sign_in_at_once(gateway, instance, alice_client):
+    nonce, first_path = gateway.begin(instance, "/one")
+    second = gateway.visit(instance, "/two", cookie=nonce)
+    assert f"{NONCE}={second.set_cookies[NONCE]}" == nonce
+    second_path = second["Location"].removeprefix(f"http://{gateway.portal_host}")
+    callbacks = [gateway.authorize(alice_client, path) for path in (first_path, second_path)]
+    answers = [gateway.visit(instance, callback, cookie=nonce) for callback in callbacks]
+    assert [(answer.status, answer["Location"]) for answer in answers] == [(303, "/one"), (303, "/two")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "evil", "/a\r\nX: 1", "/.aigc/sign-out",
+     "/%2Eaigc/sign-out", "/" + "x" * 2048, "/ü", ""],
+)  # fmt: skip
+def test_the_way_back_stays_on_the_engine(gateway, instance, alice_client, path):
+    nonce, portal_path = gateway.begin(instance)
+    query = urlencode({**dict(parse_qsl(urlsplit(portal_path).query)), "rd": path})
+    callback = gateway.authorize(alice_client, f"/gw/authorize?{query}")
+    assert gateway.visit(instance, callback, cookie=nonce)["Location"] == "/"
+
+
+def test_an_instance_that_does_not_run_leads_to_the_waking_page_without_a_code(gateway, make_instance, alice_client, settings):
+    instance = make_instance(state="stopped", desired_state="stopped")
+    _nonce, portal_path = gateway.begin(instance, "/x?y=1")
+    answer = alice_client.get(portal_path)
+    assert (answer.status_code, answer["Location"]) == (302, f"/gw/waking/{instance.slug}/?rd=%2Fx%3Fy%3D1")
+    assert codes(settings) == []
+
+
+def test_signing_out_of_an_engine_drops_its_pass(gateway, instance, signed_in):
+    answer = gateway.visit(instance, "/.aigc/sign-out", cookie=signed_in)
+    assert (answer.status, answer["Location"]) == (303, f"http://{gateway.portal_host}/")
+    assert answer.all("Set-Cookie") == [f"{PASS}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]
+
+
+@pytest.mark.parametrize(
+    ("path", "statuses"),
+    [
+        ("/.aigc", {404}),
+        ("/.aigc/", {404}),
+        ("/.aigc/other", {404}),
+        ("/%2eaigc/callback", {400}),
+        ("/.aigc/callback", {400}),
+        ("/.aigc/../x", {200, 404}),
+        ("/x/../.aigc/callback", {400, 404}),
+        ("//.aigc/callback", {200, 400, 404}),
+        ("/.AIGC/callback", {200, 400, 404}),
+        ("/.aigc/x/../../_gw/auth", {200, 404}),
+        ("/_gw/auth", {200}),
+    ],
+)
+def test_confusing_paths_gain_nothing(gateway, instance, signed_in, path, statuses):
+    """With a pass they reach the engine or nothing; without one, neither the engine nor an upstream's name."""
+    answer = gateway.visit(instance, path, cookie=signed_in)
+    assert answer.status in statuses
+    assert answer["X-Aigc-Upstream"] is None
+    without = gateway.call(instance, path)
+    assert without.status in {400, 401, 404}
+    assert without["X-Aigc-Upstream"] is None
+
+
+def test_the_platforms_paths_take_only_get(gateway, instance, signed_in):
+    for path in ("/.aigc/callback?code=x", "/.aigc/sign-out"):
+        assert gateway.call(instance, path, cookie=signed_in, method="POST").status == 405
