@@ -1,23 +1,11 @@
 """Drive the life cycle in the test's own thread: what worker and watcher do, until a condition holds."""
 
-import time
-from collections.abc import Callable
-
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance
 from engines.observe import observe
 from engines.reconcile import expire_deadlines, reconcile
 from engines.states import InstanceState
-
-DEADLINE_SECONDS = 20
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS, pause: float = 0.02) -> None:
-    """Wait for a condition, and fail with its source line if it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(pause)
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 def look(cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 import psutil
 
-from tests.driving import wait_until
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120

@@ -16,7 +16,8 @@ from engines.operations import instances
 from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
 from tests import factories
-from tests.driving import drive, look, wait_until
+from tests.driving import drive, look
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
 from tenants.errors import QuotaExceeded
 from tests import factories
-from tests.driving import look, wait_until
+from tests.driving import look
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = 8

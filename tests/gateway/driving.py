@@ -14,7 +14,7 @@ from django.test import Client
 
 from engines.models import Instance
 from gateway.cookies import NONCE, PASS
-from tests.driving import wait_until
+from tests.waiting import wait_until
 
 NAVIGATION = {
     "Sec-Fetch-Mode": "navigate",
