@@ -103,6 +103,11 @@ class EngineVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.engine.name} {self.version}"
 
+    @property
+    def cluster_kind(self) -> str:
+        """The kind of cluster that can run it: images run on Kubernetes, plain commands on this machine."""
+        return Cluster.Kind.KUBERNETES if self.image else Cluster.Kind.LOCAL
+
 
 class GpuClass(models.Model):
     """A GPU offer, as StorageClass is one for disks: what a workload asks for and where it may land, as data."""

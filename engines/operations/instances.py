@@ -47,7 +47,7 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
-    cluster = choose_cluster(gpu_class, wanted=volume.cluster if volume else cluster)
+    cluster = choose_cluster(engine_version, gpu_class, wanted=volume.cluster if volume else cluster)
     name = _free_name(tenant, name)
     owner = membership.user
     if volume is None:
@@ -134,7 +134,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
         raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
     if gpu_class == instance.gpu_class:
         return
-    choose_cluster(gpu_class, wanted=instance.cluster)
+    choose_cluster(instance.engine_version, gpu_class, wanted=instance.cluster)
     old, instance.gpu_class = instance.gpu_class, gpu_class
     instance.generation += 1  # a reconciler that read the old class must not start it
     if instance.state == InstanceState.FAILED:

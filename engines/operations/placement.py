@@ -8,9 +8,13 @@ from engines.models import Capacity, Cluster, EngineVersion, GpuClass, Volume
 from engines.states import HOLDS_GPU
 
 
-def choose_cluster(gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Cluster:
-    """Return the enabled cluster with most free slots of the class, or the wanted one if it has the class at all."""
-    offers = Capacity.objects.filter(gpu_class=gpu_class, slots__gt=0, cluster__enabled=True)
+def choose_cluster(engine_version: EngineVersion, gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Cluster:
+    """Return the enabled cluster with most free slots of the class, or the wanted one if it has the class at all.
+
+    Only clusters that can run the version count, whether or not a slot is free now.
+    """
+    able = Q(cluster__enabled=True, cluster__kind=engine_version.cluster_kind)
+    offers = Capacity.objects.filter(able, gpu_class=gpu_class, slots__gt=0)
     if wanted is not None:
         offers = offers.filter(cluster=wanted)
     holding = Q(cluster__instances__gpu_class=gpu_class, cluster__instances__state__in=HOLDS_GPU)
@@ -19,8 +23,8 @@ def choose_cluster(gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Clu
     if best is None:
         where = wanted.name if wanted else _("any cluster")
         raise Unavailable(
-            _("There is no %(gpu_class)s on %(where)s now. Choose another GPU class.")
-            % {"gpu_class": gpu_class.name, "where": where}
+            _("There is no %(gpu_class)s for %(version)s on %(where)s now. Choose another GPU class or version.")
+            % {"gpu_class": gpu_class.name, "version": engine_version, "where": where}
         )
     return best.cluster
 

@@ -39,6 +39,16 @@ class Choices:
     suggested: str
 
     @property
+    def usable_options(self) -> list[ClassOption]:
+        """Return the GPU classes that can be chosen."""
+        return [each for each in self.options if not each.refusal]
+
+    @property
+    def refused_options(self) -> list[ClassOption]:
+        """Return the GPU classes that cannot be chosen, each with its reason."""
+        return [each for each in self.options if each.refusal]
+
+    @property
     def initial(self) -> dict[str, object]:
         """Return the form's fields."""
         return {

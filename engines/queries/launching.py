@@ -8,7 +8,7 @@ from operator import attrgetter
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from engines.models import Capacity, Engine, EngineVersion, GpuClass, Instance, Volume
+from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Volume
 from engines.queries.phases import typical_phases, typical_start_seconds
 from engines.states import HOLDS_GPU, DesiredState, InstanceState
 from tenants.models import Membership, Tenant
@@ -16,10 +16,14 @@ from tenants.models import Membership, Tenant
 
 @dataclass(frozen=True)
 class EngineOption:
-    """An engine with its versions on offer, the recommended one first and deprecated ones last."""
+    """An engine with its versions on offer, the recommended one first and deprecated ones last.
+
+    `runnable`: some enabled cluster is of the kind that one of them needs.
+    """
 
     engine: Engine
     versions: list[EngineVersion]
+    runnable: bool
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,23 @@ class Room:
 
 
 def offered_engines() -> list[EngineOption]:
-    """Return engines with their launchable versions; one query."""
+    """Return engines with their launchable versions, those that can run here first; two queries."""
+    kinds = set(Cluster.objects.filter(enabled=True).values_list("kind", flat=True))
     versions = EngineVersion.objects.filter(engine__hidden=False).exclude(status=EngineVersion.Status.DRAFT)
     ordered = versions.select_related("engine").order_by(
         "engine__name", "engine_id", "-is_default", "-status", "-released_at", "-version"
     )
-    return [EngineOption(engine, list(group)) for engine, group in groupby(ordered, key=attrgetter("engine"))]
+    options = [_engine_option(engine, list(group), kinds) for engine, group in groupby(ordered, key=attrgetter("engine"))]
+    return sorted(options, key=lambda option: not option.runnable)
+
+
+def _engine_option(engine: Engine, versions: list[EngineVersion], kinds: set[str]) -> EngineOption:
+    return EngineOption(engine, versions, runnable=any(version.cluster_kind in kinds for version in versions))
 
 
 def class_options(membership: Membership, version: EngineVersion, volume: Volume | None) -> list[ClassOption]:
     """Return all classes on offer, usable ones first, on the volume's cluster if there is one; five queries."""
-    clusters = Q(cluster__enabled=True) & (Q(cluster=volume.cluster) if volume else Q())
+    clusters = Q(cluster__enabled=True, cluster__kind=version.cluster_kind) & (Q(cluster=volume.cluster) if volume else Q())
     total: Counter[int] = Counter()
     for gpu_class_id, slots in Capacity.objects.filter(clusters).values_list("gpu_class_id", "slots"):
         total[gpu_class_id] += slots
@@ -109,7 +119,7 @@ def _per_class(instances: QuerySet[Instance]) -> Counter[int]:
 
 def _refusal(gpu_class: GpuClass, version: EngineVersion, total: int, mine: int) -> str:
     if not total:
-        return _("No cluster offers it now.")
+        return _("No cluster offers it for this version now.")
     if gpu_class.memory_mib < version.min_gpu_memory_mib:
         needed = version.min_gpu_memory_mib / 1024
         return _("%(version)s needs %(needed).0f GB of GPU memory.") % {"version": version, "needed": needed}

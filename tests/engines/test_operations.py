@@ -102,15 +102,21 @@ def test_a_draft_cannot_be_launched(launch):
     assert refusal(lambda: launch(engine_version=draft)) == "This engine version is not published."
 
 
-def test_a_class_without_capacity_is_refused(launch):
+def test_a_class_without_capacity_is_refused(launch, engine_version):
     nowhere = factories.make_gpu_class("h100", name="H100")
-    assert refusal(lambda: launch(gpu_class=nowhere)) == "There is no H100 on any cluster now. Choose another GPU class."
+    sentence = f"There is no H100 for {engine_version} on any cluster now. Choose another GPU class or version."
+    assert refusal(lambda: launch(gpu_class=nowhere)) == sentence
+
+
+def test_an_image_is_not_launched_where_only_commands_run(launch):
+    image = factories.make_engine_version(image="registry.example.org/engine:1", command=[])
+    assert "There is no cpu-small for" in refusal(lambda: launch(engine_version=image))
 
 
 def test_a_disabled_cluster_takes_no_launches(launch, cluster):
     cluster.enabled = False
     cluster.save()
-    assert "There is no cpu-small on any cluster now." in refusal(launch)
+    assert " on any cluster now." in refusal(launch)
 
 
 def test_launch_goes_where_most_is_free(launch, make_cluster):
@@ -237,7 +243,7 @@ def test_change_gpu_class(instance, alice_in_acme, cluster, make_cluster):
     change = instances.change_gpu_class
     assert "Pause Dragon first" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
     Instance.objects.filter(pk=instance.pk).update(state="failed", settled_generation=1)
-    assert "There is no cpu-large on" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
+    assert "There is no cpu-large for" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
     cluster.capacities.create(gpu_class=large, slots=1)
     change(instance=instance, by=alice_in_acme, gpu_class=large)
     instance.refresh_from_db()
