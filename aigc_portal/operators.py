@@ -22,6 +22,9 @@ _ICONS = {
     "tenants.Membership": "badge",
     "tenants.User": "person",
     "auth.Group": "group",
+    "billing.Price": "sell",
+    "billing.UsageInterval": "schedule",
+    "billing.Charge": "receipt_long",
 }
 
 
@@ -34,6 +37,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ["engines.Engine", "engines.EngineVersion", "engines.GpuClass", "engines.Cluster", "engines.Capacity"],
         ),
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+        (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
     shown: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
