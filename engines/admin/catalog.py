@@ -136,6 +136,9 @@ class EngineVersionAdmin(ModelAdmin):
         draft = obj is None or obj.status == EngineVersion.Status.DRAFT
         return draft and super().has_delete_permission(request, obj)
 
+    def has_copy_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return bool(self.has_add_permission(request))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Drafts are deleted one by one, on their own pages."""
         return {name: each for name, each in super().get_actions(request).items() if name != "delete_selected"}
@@ -160,7 +163,7 @@ class EngineVersionAdmin(ModelAdmin):
     def make_default(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.make_default_version, _now("Now the default"))
 
-    @admin.action(description=_("Copy to a new draft"), permissions=["add"])
+    @admin.action(description=_("Copy to a new draft"), permissions=["copy"])
     def copy_to_draft(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.copy_version, _now("Copied to a draft"))
 
@@ -199,7 +202,7 @@ class EngineVersionAdmin(ModelAdmin):
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
         run=lambda request, version: _each(request, [version], operations.copy_version, _now("Copied to a draft")),
-        permissions=["engines.add_engineversion"],
+        permissions=["copy"],
     )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
