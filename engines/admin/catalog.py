@@ -9,6 +9,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -68,7 +69,7 @@ class VersionInline(TabularInline):
 
 @admin.register(Engine)
 class EngineAdmin(ModelAdmin):
-    list_display = ("mark_shown", "name", "slug", "family", "version_count", "running", "hidden")
+    list_display = ("mark_shown", "name", "slug", "family", "version_count", "running", "offered")
     list_display_links = ("name",)
     list_filter = ("hidden", ("family", ChoicesDropdownFilter))
     search_fields = ("name", "slug", "summary")
@@ -94,6 +95,10 @@ class EngineAdmin(ModelAdmin):
             '<span class="op-mark" style="--mark: {}">{}</span>', engine.mark_colour, engine.mark or engine.name[:2]
         )
 
+    @display(description=_("offered"), boolean=True, ordering="-hidden")
+    def offered(self, engine: Engine) -> bool:
+        return not engine.hidden
+
     @display(description=_("versions"), ordering="version_count")
     def version_count(self, engine: Any) -> int:
         return int(engine.version_count)
@@ -106,9 +111,10 @@ class EngineAdmin(ModelAdmin):
 @admin.register(EngineVersion)
 class EngineVersionAdmin(ModelAdmin):
     form = EngineVersionForm
-    list_display = ("version", "engine", "title", "status_badge", "is_default", "runs", "released_at")
+    list_display = ("engine", "version", "title", "status_badge", "default", "runs", "released_at")
     list_filter = (("engine", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), "is_default")
     list_filter_submit = True
+    list_display_links = ("version",)
     list_select_related = ("engine",)
     search_fields = ("version", "title", "engine__name", "engine__slug", "image")
     actions = ("publish", "deprecate", "make_default", "copy_to_draft")
@@ -149,7 +155,11 @@ class EngineVersionAdmin(ModelAdmin):
 
     @display(description=_("runs"))
     def runs(self, version: EngineVersion) -> str:
-        return version.image or " ".join(map(str, version.command))
+        return Truncator(version.image or " ".join(map(str, version.command))).chars(56)
+
+    @display(description=_("default"), ordering="is_default", label="primary")
+    def default(self, version: EngineVersion) -> str | None:
+        return _now("default") if version.is_default else None
 
     @admin.action(description=_("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
