@@ -16,6 +16,7 @@ class DemoAccount:
 
 DEMO_ACCOUNTS = (
     DemoAccount("alice", "an artist of the studio acme"),
+    DemoAccount("anna", "the owner of acme: every instance and every cost of the studio"),
     DemoAccount("bob", "an artist of another studio, who must not see acme's engines"),
     DemoAccount("olga", "an operator: catalog, prices and clusters, in /admin/"),
 )

@@ -6,6 +6,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 _ICONS = {
@@ -22,6 +23,9 @@ _ICONS = {
     "tenants.Membership": "badge",
     "tenants.User": "person",
     "auth.Group": "group",
+    "billing.Price": "sell",
+    "billing.UsageInterval": "schedule",
+    "billing.Charge": "receipt_long",
 }
 
 
@@ -34,6 +38,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ["engines.Engine", "engines.EngineVersion", "engines.GpuClass", "engines.Cluster", "engines.Capacity"],
         ),
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+        (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
     shown: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
@@ -49,4 +54,4 @@ def _item(request: HttpRequest, label: str) -> dict[str, Any] | None:
     if not admin.site.is_registered(model) or not admin.site.get_model_admin(model).has_view_permission(request):
         return None
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"  # noqa: SLF001 - Django's public name for it
-    return {"title": str(model._meta.verbose_name_plural).capitalize(), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same
+    return {"title": capfirst(model._meta.verbose_name_plural), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same

@@ -239,6 +239,9 @@ UNFOLD = {
     "SITE_HEADER": SITE_NAME,
     "SITE_SUBHEADER": "Operators",
     "SITE_SYMBOL": "memory",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icons/portal.svg")},
+    ],
     "COLORS": {"primary": OPERATORS_ACCENT},
     "STYLES": [lambda _request: static("css/operators.css")],
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",

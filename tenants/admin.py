@@ -37,7 +37,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "full_name", "is_active", "is_staff", "last_login")
+    list_display = ("username", "email", "full_name", "operator", "is_active", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("username", "email", "first_name", "last_name")
     inlines = (MembershipInline,)
@@ -52,6 +52,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
+
+    @display(description=_("operator"), ordering="is_staff", label="primary")
+    def operator(self, user: User) -> str | None:
+        return str(_("operator")) if user.is_staff else None
 
     @display(description=_("name"))
     def full_name(self, user: User) -> str:

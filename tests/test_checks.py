@@ -1,6 +1,7 @@
 """Impossible settings are named before anything starts."""
 
 import os
+import re
 import subprocess
 import sys
 import zoneinfo
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
+ROOT = Path(__file__).parents[1]
+GUIDE = ROOT / "docs" / "guides" / "settings.md"
 KEY = "k" * 40
 PRODUCTION = {
     "PORTAL_ORIGIN": "https://portal.example.com",
@@ -164,8 +167,7 @@ def manage_check(*flags: str, **variables: str) -> subprocess.CompletedProcess[s
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIGC_")}
     environment["AIGC_DATA_DIR"] = os.environ["AIGC_DATA_DIR"]
     command = [sys.executable, "manage.py", "check", *flags, "--fail-level", "WARNING"]
-    root = Path(__file__).parents[1]
-    return subprocess.run(command, cwd=root, env=environment | variables, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_fresh_clone_passes():
@@ -194,3 +196,12 @@ def test_other_databases():
     assert done.returncode == 1
     assert "aigc.E031" in done.stderr
     assert "PostgreSQL only" in done.stderr
+
+
+def test_the_guide_names_every_variable_and_every_check():
+    code = (ROOT / "aigc_portal" / "settings.py").read_text()
+    variables = set(re.findall(r"env(?:\.\w+)?\(\s*\"(\w+)\"", code))
+    ids = set(re.findall(r"aigc\.[EW]\d+", (ROOT / "aigc_portal" / "checks.py").read_text()))
+    guide = GUIDE.read_text()
+    assert set(re.findall(r"`(AIGC_\w+|DATABASE_URL|REDIS_URL)`", guide)) == variables
+    assert set(re.findall(r"aigc\.[EW]\d+", guide)) == ids

@@ -1,5 +1,10 @@
 """Operators' pages; every change of a running thing goes through the same operations as an artist's click."""
 
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
 from engines.admin import catalog, instances, places, records, volumes
 
 __all__ = ["catalog", "instances", "places", "records", "volumes"]
+
+admin.site.index_title = _("Overview")

@@ -9,6 +9,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -68,7 +69,7 @@ class VersionInline(TabularInline):
 
 @admin.register(Engine)
 class EngineAdmin(ModelAdmin):
-    list_display = ("mark_shown", "name", "slug", "family", "version_count", "running", "hidden")
+    list_display = ("mark_shown", "name", "slug", "family", "version_count", "running", "offered")
     list_display_links = ("name",)
     list_filter = ("hidden", ("family", ChoicesDropdownFilter))
     search_fields = ("name", "slug", "summary")
@@ -94,6 +95,10 @@ class EngineAdmin(ModelAdmin):
             '<span class="op-mark" style="--mark: {}">{}</span>', engine.mark_colour, engine.mark or engine.name[:2]
         )
 
+    @display(description=_("offered"), boolean=True, ordering="-hidden")
+    def offered(self, engine: Engine) -> bool:
+        return not engine.hidden
+
     @display(description=_("versions"), ordering="version_count")
     def version_count(self, engine: Any) -> int:
         return int(engine.version_count)
@@ -106,9 +111,10 @@ class EngineAdmin(ModelAdmin):
 @admin.register(EngineVersion)
 class EngineVersionAdmin(ModelAdmin):
     form = EngineVersionForm
-    list_display = ("version", "engine", "title", "status_badge", "is_default", "runs", "released_at")
+    list_display = ("engine", "version", "title", "status_badge", "default", "runs", "released_at")
     list_filter = (("engine", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), "is_default")
     list_filter_submit = True
+    list_display_links = ("version",)
     list_select_related = ("engine",)
     search_fields = ("version", "title", "engine__name", "engine__slug", "image")
     actions = ("publish", "deprecate", "make_default", "copy_to_draft")
@@ -136,6 +142,9 @@ class EngineVersionAdmin(ModelAdmin):
         draft = obj is None or obj.status == EngineVersion.Status.DRAFT
         return draft and super().has_delete_permission(request, obj)
 
+    def has_copy_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return bool(self.has_add_permission(request))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Drafts are deleted one by one, on their own pages."""
         return {name: each for name, each in super().get_actions(request).items() if name != "delete_selected"}
@@ -146,7 +155,11 @@ class EngineVersionAdmin(ModelAdmin):
 
     @display(description=_("runs"))
     def runs(self, version: EngineVersion) -> str:
-        return version.image or " ".join(map(str, version.command))
+        return Truncator(version.image or " ".join(map(str, version.command))).chars(56)
+
+    @display(description=_("default"), ordering="is_default", label="primary")
+    def default(self, version: EngineVersion) -> str | None:
+        return _now("default") if version.is_default else None
 
     @admin.action(description=_("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
@@ -160,7 +173,7 @@ class EngineVersionAdmin(ModelAdmin):
     def make_default(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.make_default_version, _now("Now the default"))
 
-    @admin.action(description=_("Copy to a new draft"), permissions=["add"])
+    @admin.action(description=_("Copy to a new draft"), permissions=["copy"])
     def copy_to_draft(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.copy_version, _now("Copied to a draft"))
 
@@ -199,7 +212,7 @@ class EngineVersionAdmin(ModelAdmin):
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
         run=lambda request, version: _each(request, [version], operations.copy_version, _now("Copied to a draft")),
-        permissions=["engines.add_engineversion"],
+        permissions=["copy"],
     )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

@@ -35,7 +35,7 @@ def watcher_badge(watched_at: Any) -> SafeString:
 @admin.register(GpuClass)
 class GpuClassAdmin(ModelAdmin):
     form = GpuClassForm
-    list_display = ("name", "slug", "vendor", "sharing", "memory_mib", "cpu_millis", "ram_mib", "max_per_tenant", "hidden")
+    list_display = ("name", "slug", "vendor", "sharing", "memory_mib", "cpu_millis", "ram_mib", "max_per_tenant", "offered")
     list_filter = (("vendor", ChoicesDropdownFilter), ("sharing", ChoicesDropdownFilter), "hidden")
     list_filter_submit = True
     search_fields = ("name", "slug", "summary")
@@ -61,6 +61,10 @@ class GpuClassAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: GpuClass | None = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()
+
+    @display(description=_("offered"), boolean=True, ordering="-hidden")
+    def offered(self, gpu_class: GpuClass) -> bool:
+        return not gpu_class.hidden
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"discover": {"by": "slots"}} | super().get_changeform_initial_data(request)

@@ -1,0 +1,108 @@
+"""The books, to look at; the one thing to enter is a price."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateTimeFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+
+from billing.models import Charge, Price, UsageInterval
+from billing.pricing import set_price
+from engines.admin.acting import ReadOnlyAdmin
+from tenants.models import User
+
+
+class BookAdmin(ReadOnlyAdmin):
+    actions = None
+    list_filter_submit = True
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+
+@admin.register(Price)
+class PriceAdmin(BookAdmin):
+    """A price is never changed: the next one is added, and ends it."""
+
+    list_display = ("gpu_class", "for_whom", "an_hour", "starts_at", "ends_at", "created_by", "created_at")
+    list_filter = (("gpu_class", RelatedDropdownFilter), ("tenant", AutocompleteSelectFilter))
+    list_select_related = ("gpu_class", "tenant", "created_by")
+    search_fields = ("gpu_class__name", "tenant__name")
+    autocomplete_fields = ("gpu_class", "tenant")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("billing.add_price"))
+
+    def get_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
+        chosen = ("gpu_class", "tenant", "per_hour", "starts_at")
+        return (*chosen, "ends_at", "currency", "created_by", "created_at") if obj else chosen
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"starts_at": timezone.now()} | super().get_changeform_initial_data(request)
+
+    def save_model(self, request: HttpRequest, obj: Price, form: ModelForm, change: bool) -> None:
+        """Enter it as everybody does; what was charged since it begins is corrected. Raises PriceRefused."""
+        entered = set_price(
+            gpu_class=obj.gpu_class,
+            tenant=obj.tenant,
+            per_hour=obj.per_hour,
+            starts_at=obj.starts_at,
+            by=cast("User", request.user),
+        )
+        obj.pk, obj.currency = entered.pk, entered.currency
+
+    @display(description=_("for"), ordering="tenant__name")
+    def for_whom(self, price: Price) -> Any:
+        return price.tenant or _("everybody")
+
+    @display(description=_("an hour"), ordering="per_hour")
+    def an_hour(self, price: Price) -> str:
+        return price.money.exact
+
+
+@admin.register(UsageInterval)
+class UsageIntervalAdmin(BookAdmin):
+    list_display = ("starts_at", "ends_at", "tenant", "owner", "instance", "gpu_class", "run_id")
+    list_filter = (
+        ("tenant", AutocompleteSelectFilter),
+        ("owner", AutocompleteSelectFilter),
+        ("gpu_class", RelatedDropdownFilter),
+        ("starts_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("tenant", "owner", "instance", "gpu_class")
+    search_fields = ("instance__name", "instance__slug", "run_id", "tenant__name", "owner__username")
+    ordering = ("-starts_at", "-pk")
+
+
+@admin.register(Charge)
+class ChargeAdmin(BookAdmin):
+    list_display = ("starts_at", "tenant", "owner", "instance", "gpu_class", "kind", "seconds", "price_shown", "amount_shown")
+    list_filter = (
+        ("kind", ChoicesDropdownFilter),
+        ("tenant", AutocompleteSelectFilter),
+        ("owner", AutocompleteSelectFilter),
+        ("gpu_class", RelatedDropdownFilter),
+        ("starts_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("tenant", "owner", "instance", "gpu_class")
+    search_fields = ("instance__name", "instance__slug", "run_id", "line_key", "tenant__name", "owner__username")
+    ordering = ("-starts_at", "-pk")
+
+    @display(description=_("an hour"), ordering="per_hour")
+    def price_shown(self, charge: Charge) -> str:
+        return charge.unit_price.exact
+
+    @display(description=_("amount"), ordering="amount")
+    def amount_shown(self, charge: Charge) -> str:
+        return charge.money.exact
