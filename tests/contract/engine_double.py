@@ -52,8 +52,13 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def leave(signum: int, frame: object) -> None:
-    print("stopping", flush=True)
+    say("stopping")
     sys.exit(0)
 
 
@@ -67,7 +72,7 @@ def spam(amount: int) -> None:
 def main() -> None:
     options = parse()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if options.ignore_sigterm else leave)
-    print(f"engine up {options.say}".strip(), flush=True)
+    say(f"engine up {options.say}".strip())
     spam(options.spam)
     if options.orphan:
         subprocess.Popen([sys.executable, "-S", "-c", ORPHAN], start_new_session=True)
@@ -78,7 +83,7 @@ def main() -> None:
         threading.Event().wait()
     Page.data, Page.unready = options.data, options.unready
     with Server(("127.0.0.1", options.port), Page) as server:
-        print("listening", flush=True)
+        say("listening")
         server.serve_forever(poll_interval=0.05)
 
 

@@ -393,7 +393,7 @@ def test_watch_yields_the_present_state_of_all_then_each_change(cluster):
     old, new = make_spec(cluster), make_spec(cluster)
     start(cluster, old)
     watch = cluster.watch()
-    assert [(seen.name, seen.phase) for seen in until(watch, lambda seen: True)] == [(old.name, Phase.READY)]
+    assert [(seen.name, seen.phase) for seen in until(watch, lambda _: True)] == [(old.name, Phase.READY)]
     cluster.apply(new)
     came_up = until(watch, lambda seen: seen.phase == Phase.READY)
     assert {seen.name for seen in came_up} == {new.name}
@@ -419,7 +419,7 @@ def test_watch_says_nothing_twice(cluster):
     spec = make_spec(cluster)
     start(cluster, spec)
     watch = cluster.watch()
-    until(watch, lambda seen: True)
+    until(watch, lambda _: True)
     assert [next(watch) for _ in range(3)] == [None, None, None]
     watch.close()
 

@@ -139,7 +139,7 @@ class LocalCluster:
     def observe(self, name: str) -> Observation:
         record = self._known(name)
         ready_run = self.answering_run(record, seconds=_PROBE_SECONDS) if record.phase == Phase.STARTING else ""
-        return self.look(name, ready_run=ready_run)
+        return observation(self.look(name, ready_run=ready_run))
 
     def list_workloads(self) -> list[Observation]:
         return [self.observe(name) for name in self.store.names()]
@@ -149,13 +149,13 @@ class LocalCluster:
         volumes.empty_trash(self._layout.volumes)
         return Watcher(self).run()
 
-    def look(self, name: str, *, ready_run: str = "") -> Observation:
-        """Bring one workload up to date and say how it is; `ready_run` has been seen to answer."""
+    def look(self, name: str, *, ready_run: str = "") -> Record:
+        """Bring one workload up to date; `ready_run` has been seen to answer."""
         record = self._known(name)
         if ready_run or self._lives.needs_attention(record):
             with self.store.lock(name) as lock:
                 record = self._lives.advance(self._known(name), lock, ready_run=ready_run)
-        return observation(record)
+        return record
 
     def answering_run(self, record: Record, *, seconds: float) -> str:
         """Return the id of the record's run if it answers its health path, else an empty string."""

@@ -26,9 +26,10 @@ def disk_errors() -> Iterator[None]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file so that any reader, and whoever comes after a crash, sees all of the old or all of the new content.
+def write_whole(path: Path, content: bytes, *, durable: bool) -> None:
+    """Replace a file so that any reader, and whoever comes after a killed writer, sees all of the old or all of the new.
 
+    `durable` costs 1 to 100 ms and brings it through a power failure too; without, that may leave the file empty.
     The caller holds the lock that guards the file, so one temporary name is enough and a cut-off leaves no litter.
     """
     temporary = path.with_name(f".{path.name}.new")
@@ -39,13 +40,23 @@ def write_whole(path: Path, content: bytes) -> None:
             view = view[os.write(descriptor, view) :]
         # The kernel's own stamp has a grain of milliseconds: two changes within one would look like none.
         os.utime(descriptor, ns=(time.time_ns(),) * 2)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     except OSError:
         temporary.unlink()
         raise
     finally:
         os.close(descriptor)
     temporary.replace(path)
+
+
+def read_whole(path: Path) -> bytes:
+    """Read what `write_whole` wrote; empty if it is not there or a power failure took it."""
+    try:
+        with path.open("rb") as file:
+            return file.read().strip(b"\0")
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager

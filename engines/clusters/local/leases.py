@@ -11,7 +11,7 @@ from zlib import crc32
 
 from engines.clusters.base import ClusterError
 from engines.clusters.local.config import LocalConfig
-from engines.clusters.local.files import locked, write_whole
+from engines.clusters.local.files import locked, read_whole, write_whole
 from engines.reasons import Reason
 
 
@@ -119,15 +119,16 @@ class Leases:
             yield self._read()
 
     def _read(self) -> _Book:
-        try:
-            raw: dict[str, Any] = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
+        content = read_whole(self._path)
+        if not content:
             return _Book()
+        raw: dict[str, Any] = json.loads(content)
         leases = {name: Lease(**{**lease, "devices": tuple(lease["devices"])}) for name, lease in raw["leases"].items()}
         return _Book(leases, [(port, at) for port, at in raw["released"]])
 
     def _write(self, book: _Book) -> None:
-        write_whole(self._path, json.dumps(asdict(book)).encode())
+        # Nothing that holds a lease survives a power failure, so neither need the lease.
+        write_whole(self._path, json.dumps(asdict(book)).encode(), durable=False)
 
     @staticmethod
     def _let_go(book: _Book, name: str) -> None:

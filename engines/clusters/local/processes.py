@@ -45,27 +45,31 @@ def identify(pid: int) -> Identity | None:
             return Identity(pid, f"{boot_id()}:{psutil.Process(pid).create_time()}")
         except psutil.Error:
             return None
-    # Ticks since boot: unlike a time of day they do not move when the clock is set.
     fields = _stat(pid)
-    return Identity(pid, f"{boot_id()}:{fields[19]}") if fields else None
+    return Identity(pid, _birth(fields)) if fields else None
+
+
+def _birth(fields: list[str]) -> str:
+    # Ticks since boot: unlike a time of day they do not move when the clock is set.
+    return f"{boot_id()}:{fields[19]}"
 
 
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat from the state on; empty if the process is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with Path(f"/proc/{pid}/stat").open("rb") as file:
+            return file.read().rpartition(b")")[2].decode().split()
     except (FileNotFoundError, ProcessLookupError):
         return []
 
 
 def is_alive(process: Identity) -> bool:
     """Tell whether this very process runs; a zombie does not."""
-    if identify(process.pid) != process:
-        return False
     if _ON_LINUX:
-        return _stat(process.pid)[:1] not in ([], ["Z"], ["X"])
+        fields = _stat(process.pid)
+        return bool(fields) and fields[0] not in {"Z", "X"} and _birth(fields) == process.birth
     try:
-        return psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
+        return identify(process.pid) == process and psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engines.clusters.base import ClusterUnavailable
-from engines.clusters.local.files import locked, write_whole
+from engines.clusters.local.files import locked, read_whole, write_whole
 from engines.clusters.local.layout import Layout
 from engines.clusters.local.record import Record, from_json, to_json
 
@@ -39,12 +39,14 @@ class Store:
         return _read(self.layout.record(name)) or _read(self.layout.forgotten(name))
 
     def save(self, record: Record) -> None:
-        write_whole(self.layout.record(record.name), to_json(record))
+        """Write a record; what shall not run again stays so through a power failure, which no running engine survives."""
+        at_rest = record.live is None or record.live.stop_by is not None
+        write_whole(self.layout.record(record.name), to_json(record), durable=at_rest)
         self.ring()
 
     def forget(self, record: Record) -> None:
         """Keep the epochs and the last run's end, remove everything else; cut off anywhere, the next call finishes it."""
-        write_whole(self.layout.forgotten(record.name), to_json(record))
+        write_whole(self.layout.forgotten(record.name), to_json(record), durable=True)
         self.discard(record.name)
         self.ring()
 
@@ -70,9 +72,8 @@ class Store:
 
 
 def _read(path: Path) -> Record | None:
+    content = read_whole(path)
     try:
-        return from_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        return from_json(content) if content else None
     except (ValueError, KeyError, TypeError) as error:
         raise ClusterUnavailable(f"{path} is damaged: {error}") from error

@@ -14,12 +14,12 @@ from typing import Protocol
 from engines.clusters.base import ClusterError, ClusterUnavailable, Observation, Phase
 from engines.clusters.local import logs
 from engines.clusters.local.processes import Identity, is_alive
-from engines.clusters.local.record import Record
+from engines.clusters.local.record import Record, observation
 from engines.clusters.local.store import Store
 
 log = logging.getLogger(__name__)
-_TICK_SECONDS = 0.02
-_LOOK_AT_ALL_SECONDS = 5.0
+_TICK_SECONDS = 0.025
+_LOOK_AT_ALL_SECONDS = 10.0
 _BOUND_LOGS_SECONDS = 1.0
 _SILENCE_SECONDS = 0.5
 _PROBE_SECONDS = 5.0  # an engine that is loading may accept at once and answer late
@@ -31,8 +31,8 @@ class Looker(Protocol):
 
     store: Store
 
-    def look(self, name: str, *, ready_run: str = "") -> Observation:
-        """Bring one workload up to date and say how it is; `ready_run` has been seen to answer."""
+    def look(self, name: str, *, ready_run: str = "") -> Record:
+        """Bring one workload up to date; `ready_run` has been seen to answer."""
 
     def answering_run(self, record: Record, *, seconds: float) -> str:
         """Return the id of the record's run if it answers its health path, else an empty string."""
@@ -46,6 +46,7 @@ class Watcher:
         self._cluster = cluster
         self._layout = cluster.store.layout
         self._said: dict[str, Observation] = {}  # without their moments
+        self._unsettled: set[str] = set()  # to be looked at in every tick
         self._stamps: dict[str, tuple[int, int]] = {}
         self._bell = (0, 0)
         self._all_due = self._logs_due = 0.0
@@ -73,8 +74,7 @@ class Watcher:
     def _due(self) -> list[str]:
         """Names whose state may have changed: all of them every few seconds, whatever was heard."""
         now = time.monotonic()
-        due = self._ends.take() | self._probes.answered()
-        due |= {name for name, said in self._said.items() if said.phase in {Phase.PENDING, Phase.STOPPING}}
+        due = self._ends.take() | self._probes.answered() | self._unsettled
         if now >= self._all_due:
             self._all_due = now + _LOOK_AT_ALL_SECONDS
             due |= {*self._cluster.store.names(), *self._said}
@@ -99,15 +99,15 @@ class Watcher:
         """Look at one workload; None if that says nothing new. Trouble with one does not blind us to the others."""
         stamp = _stamp(self._layout.record(name))
         try:
-            seen = self._cluster.look(name, ready_run=self._probes.take(name))
-            record = self._cluster.store.load(name)
+            record = self._cluster.look(name, ready_run=self._probes.take(name))
         except (ClusterError, ClusterUnavailable, OSError) as error:
             log.warning("workload %s cannot be looked at: %s", name, error)
             return None
         self._stamps[name] = stamp
-        run = record.live if record else None
-        self._ends.follow(name, run.leader if run else None)
-        self._probes.follow(name, record if record and record.phase == Phase.STARTING else None)
+        self._ends.follow(name, record.live.leader if record.live else None)
+        self._probes.follow(name, record if record.phase == Phase.STARTING else None)
+        seen = observation(record)
+        (self._unsettled.add if seen.phase in {Phase.PENDING, Phase.STOPPING} else self._unsettled.discard)(name)
         said = replace(seen, observed_at=_NEVER)
         news = self._said.get(name) != said
         self._said[name] = said
