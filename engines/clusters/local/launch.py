@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _RECORDER = """\
 exec </dev/null
 trap : HUP INT QUIT TERM
-cd "$1" && shift && "$@"
+cd "$1" && unset OLDPWD && shift && "$@"
 printf '%-4s' "$?" 1<>"$0"
 """
 EXIT_CODE_ROOM = b"    "
@@ -96,6 +97,7 @@ def spawn(plan: Plan, *, directory: Path, log: Path, exit_code: Path, lock: int)
             (os.POSIX_SPAWN_DUP2, lock, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()),
         ],
         setsid=True,
         # A worker ignores signals that an engine must not: ignored ones are inherited.
@@ -107,6 +109,16 @@ def spawn(plan: Plan, *, directory: Path, log: Path, exit_code: Path, lock: int)
     if leader is None:
         raise ChildProcessError(f"process {pid} was reaped by somebody else")
     return leader
+
+
+def _inheritable() -> list[int]:
+    """What our own parent has passed on to us: held by an engine that outlives us, its other end would wait for ever."""
+    found = []
+    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        with suppress(OSError):  # the one that listed them is closed again
+            if descriptor > 2 and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
 
 
 def _reap(pid: int) -> None:

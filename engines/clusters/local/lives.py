@@ -153,8 +153,8 @@ class Lives:
         """Whoever started this run was cut off, before or after: find its processes, or start them, but never twice."""
         found = processes.members(run.id)
         if found:
-            leader = next((process for process in found if _leads_session(process)), found[0])
-            return replace(run, leader=leader, started_at=run.created_at)
+            recorder = next((process for process in found if _leads_session(process)), None)
+            return replace(run, leader=recorder or found[0], recorder_lost=recorder is None, started_at=run.created_at)
         if self._exit_code(record.name, run.id) is not None:
             return replace(run, started_at=run.created_at)
         if run.stop_by is not None:
@@ -169,7 +169,7 @@ class Lives:
         """The recorder is gone: so is the engine, unless somebody killed the recorder alone or the engine left others behind."""
         rest = processes.members(run.id, known=run.known)
         if rest and run.stop_by is None and self._exit_code(record.name, run.id) is None and run.leader is not None:
-            return replace(run, leader=rest[0])
+            return replace(run, leader=rest[0], recorder_lost=True)
         if rest:
             run = self._end_rest(run, rest)
             rest = processes.members(run.id, known=run.known)
@@ -195,7 +195,8 @@ class Lives:
         force = time.monotonic() >= stop_by
         if run.asked and not force:
             return run
-        others = [process for process in processes.members(run.id, leader=leader, known=run.known) if process != leader]
+        found = processes.members(run.id, leader=leader, known=run.known)
+        others = [process for process in found if run.recorder_lost or process != leader]
         run = replace(run, asked=bool(others), known=tuple(dict.fromkeys((*run.known, *others))))
         if not force:
             processes.send(others, signal.SIGTERM)

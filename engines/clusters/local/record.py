@@ -21,6 +21,7 @@ class Run:
     created_at: float
     kernel_kills: int = 0  # the machine's count of out-of-memory kills at the start
     leader: Identity | None = None  # the recorder, leader of the run's session; None until it is known to be started
+    recorder_lost: bool = False  # somebody killed the recorder alone: the leader is the oldest process that is left
     started_at: float | None = None
     known: tuple[Identity, ...] = ()  # processes of the run that were asked to end
     ready_at: float | None = None
