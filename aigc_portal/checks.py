@@ -188,8 +188,8 @@ def check_services(**_: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_time_and_money(**_: Any) -> list[CheckMessage]:
-    """Books are kept in UTC and in one currency."""
+def check_time(**_: Any) -> list[CheckMessage]:
+    """Books are kept in UTC, and people see their own time."""
     problems: list[CheckMessage] = []
     if settings.TIME_ZONE != "UTC" or not settings.USE_TZ:
         problems.append(
@@ -205,14 +205,6 @@ def check_time_and_money(**_: Any) -> list[CheckMessage]:
                 "This machine has no time zone data, so people's time zones cannot be shown.",
                 hint="Install the system's package tzdata.",
                 id="aigc.E042",
-            )
-        )
-    if not re.fullmatch(r"[A-Z]{3}", settings.DEFAULT_CURRENCY):
-        problems.append(
-            Error(
-                f"AIGC_CURRENCY is {settings.DEFAULT_CURRENCY!r}, which is not a currency code.",
-                hint="Three capital letters of ISO 4217, such as USD, EUR or CNY.",
-                id="aigc.E043",
             )
         )
     return problems

@@ -11,7 +11,7 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
 
     def ready(self) -> None:
-        """Register the checks of billing's settings."""
-        from billing.checks import check_settings  # noqa: PLC0415 - settings are not there when this module is imported
+        """Register the check of the billing policy."""
+        from billing.checks import check_policy  # noqa: PLC0415 - settings are not there when this module is imported
 
-        register(check_settings)
+        register(check_policy)

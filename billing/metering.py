@@ -150,7 +150,8 @@ def _read(run_id: str, facts: list[Fact], bill_from: BillFrom) -> _Run:
     run = _Run(run_id, facts)
     started, ready = _best(facts, Kind.STARTED), _best(facts, Kind.READY)
     signs = [fact.at for fact in facts if fact.kind != Kind.ENDED]
-    run.taken_at = min(signs, default=None)
+    # Signs of life are noted by round marks, which may lie before the start.
+    run.taken_at = started or ready or min(signs, default=None)
     if ready is not None:
         run.starts_at = ready if bill_from is BillFrom.READY or started is None else min(started, ready)
     run.ends_at = _end(facts)

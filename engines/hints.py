@@ -1,4 +1,4 @@
-"""Ask a worker to look at an instance soon. A hint may be lost or repeated: the sweep is the guarantee."""
+"""Ask a worker to look at an instance soon. A hint may be lost or repeated: the sweeps are the guarantee."""
 
 import logging
 from uuid import UUID
@@ -17,7 +17,19 @@ def reconcile_on_commit(instance_id: UUID) -> None:
 
 def reconcile_soon(instance_id: UUID | str) -> None:
     """Ask now; with the broker away the sweep finds the instance within its half minute."""
+    _send("engines.tasks.reconcile_instance", instance_id, queue="provision")
+
+
+def settle_on_commit(instance_id: UUID) -> None:
+    """Say, once the present transaction is durable, that a run began to cost something or ceased to.
+
+    The task is named, not imported: billing stands on engines, and engines run without it.
+    """
+    transaction.on_commit(lambda: _send("billing.tasks.settle_instance", instance_id, queue="billing"))
+
+
+def _send(task: str, instance_id: UUID | str, *, queue: str) -> None:
     try:
-        current_app.send_task("engines.tasks.reconcile_instance", [str(instance_id)], queue="provision", retry=False)
+        current_app.send_task(task, [str(instance_id)], queue=queue, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("no worker was asked to look at %s: %s", instance_id, error)

@@ -45,8 +45,11 @@ def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: 
     with transaction.atomic():
         event = instance.move_to(state, reason=reason, evidence=evidence, **seen)
         live.announce_on_commit(instance)
-        if held and state not in HOLDS_GPU:
+        freed = held and state not in HOLDS_GPU
+        if freed:
             transaction.on_commit(lambda: _wake_next(instance))
+        if freed or state == S.RUNNING:
+            hints.settle_on_commit(instance.pk)
     return event
 
 

@@ -23,7 +23,7 @@ from gateway.listening import listen_for_changes
 from gateway.memory import Memory
 from gateway.names import engine_origin, safe_path, slug_of_host
 from gateway.rules import Visit, refusal
-from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up
+from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up_in_thread
 from gateway.tokens import Keyring, Token, new_token, renewed
 
 log = logging.getLogger(__name__)
@@ -213,4 +213,4 @@ def _waking_url(request: Request) -> str:
 def make_app() -> Gate:
     """The application with its own threads and memory."""
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="look-up")
-    return Gate(Memory(look_up, executor), executor)
+    return Gate(Memory(look_up_in_thread, executor), executor)

@@ -55,11 +55,17 @@ class Unavailable(Exception):
 
 
 def look_up(slug: str, visitor: Visitor) -> Standing:
-    """Ask the portal's session, then tenants.access, then the instance. For a worker thread. Raises Unavailable."""
+    """Ask the portal's session, then tenants.access, then the instance. Raises Unavailable."""
     try:
         return _standing(slug, visitor)
     except (DatabaseError, redis.RedisError) as error:
         raise Unavailable from error
+
+
+def look_up_in_thread(slug: str, visitor: Visitor) -> Standing:
+    """As look_up, and give the thread's database connection back."""
+    try:
+        return look_up(slug, visitor)
     finally:
         close_old_connections()
 

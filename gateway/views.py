@@ -13,6 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from engines.models import Instance
 from engines.operations.instances import cancel_launch, resume_instance
+from engines.queries.phases import queue_position, steps_of
 from engines.states import DesiredState, InstanceState
 from gateway import handoff
 from gateway.answers import RETRY_SECONDS
@@ -110,6 +111,10 @@ def _waking_context(instance: Instance, membership: Membership, path: str) -> di
     return {
         "instance": instance,
         "headline": waiting_sentence(instance),
+        "membership": membership,
+        "live_instance": instance.slug,
+        "steps": steps_of(instance) if coming or instance.state == InstanceState.FAILED else [],
+        "queue_position": queue_position(instance) if coming else None,
         "wish": last_wish(instance),
         "path": path,
         "coming": coming,

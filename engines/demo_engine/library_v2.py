@@ -14,6 +14,7 @@ from engines.demo_engine import files, png
 from engines.demo_engine.library import NoSuchPicture, Page, Picture, Wanted, created_at_of, parameters_of
 
 _SCHEMA = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS pictures (
   sha256 TEXT PRIMARY KEY, created_at TEXT NOT NULL, prompt TEXT NOT NULL, parameters TEXT NOT NULL,
   size_bytes INTEGER NOT NULL, favourite INTEGER NOT NULL DEFAULT 0
@@ -22,6 +23,7 @@ CREATE INDEX IF NOT EXISTS pictures_by_age ON pictures (created_at DESC, sha256)
 CREATE TABLE IF NOT EXISTS tags (
   sha256 TEXT NOT NULL REFERENCES pictures ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (sha256, tag)
 );
+COMMIT;
 """
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

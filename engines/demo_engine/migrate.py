@@ -19,7 +19,7 @@ from engines.demo_engine.library_v2 import IndexedLibrary
 
 Report = Callable[[dict[str, object]], None]
 
-_BROUGHT_OVER = "CREATE TABLE IF NOT EXISTS brought_over (source TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
+BROUGHT_OVER = "CREATE TABLE IF NOT EXISTS brought_over (source TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 
 
 class DamagedCopy(Exception):
@@ -36,20 +36,20 @@ def migrate(data_dir: Path, report: Report) -> None:
         return
     library = IndexedLibrary(data_dir)
     try:
-        library.connection.execute(_BROUGHT_OVER)
+        library.connection.execute(BROUGHT_OVER)
         if version == 1:
-            _bring_over(data_dir, library, report)
+            bring_over(data_dir, library, report)
             _check(library, report)
             layout.mark_version(data_dir, 2)
             report({"step": "marked", "version": 2})
         count = _remove_old(data_dir, library, report)
-        library.connection.execute("DROP TABLE brought_over")
         report({"step": "done", "pictures": count, "already": False})
     finally:
         library.close()
 
 
-def _bring_over(data_dir: Path, library: IndexedLibrary, report: Report) -> None:
+def bring_over(data_dir: Path, library: IndexedLibrary, report: Report) -> None:
+    """Give every version 1 picture a place and a row in the library; version 1's files stay as they are."""
     outputs = data_dir / "outputs"
     sources = {str(path.relative_to(outputs)): path for path in reversed(picture_paths(outputs))}
     report({"step": "found", "pictures": len(sources)})
@@ -58,9 +58,10 @@ def _bring_over(data_dir: Path, library: IndexedLibrary, report: Report) -> None
     for number, (source, path) in enumerate(sources.items(), start=1):
         sha256 = _sha256(path)
         if known.get(source) != sha256 or not library.place_of(sha256).is_file():
+            # First of all, so that no killed run leaves a picture here whose origin nobody knows.
+            library.connection.execute("INSERT OR REPLACE INTO brought_over VALUES (?, ?)", [source, sha256])
             _place(data_dir, path, library.place_of(sha256))
             library.index_file(library.place_of(sha256))
-            library.connection.execute("INSERT OR REPLACE INTO brought_over VALUES (?, ?)", [source, sha256])
         report({"step": "picture", "number": number, "of": len(sources), "source": source, "sha256": sha256})
 
 
@@ -103,6 +104,8 @@ def _remove_old(data_dir: Path, library: IndexedLibrary, report: Report) -> int:
     for source, _ in rows:
         (outputs / source).unlink(missing_ok=True)
         report({"step": "removed", "source": source})
+    # Before the folders go: without them the next run would see nothing left to do.
+    library.connection.execute("DROP TABLE brought_over")
     for folder in [*outputs.iterdir(), outputs] if outputs.is_dir() else []:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

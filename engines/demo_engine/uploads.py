@@ -55,7 +55,8 @@ def _write(file: BinaryIO, digest: Any, content: bytes) -> int:
 
 
 def _path(request: Request) -> Path:
-    name: str = request.path_params["name"]
+    # Not the route's own parameter: its pattern drops a line break at the end.
+    name: str = request.scope["path"].removeprefix("/api/uploads/")
     if not _NAME.fullmatch(name):
         msg = "A name has letters, digits, dots, dashes and underscores, at most 128, and starts with a letter or digit"
         raise InvalidRequest([{"type": "string_pattern_mismatch", "loc": ["path", "name"], "msg": msg, "input": name}])

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from django.contrib.auth.decorators import login_required
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
@@ -29,8 +29,8 @@ def follow(request: PortalRequest, tenant_slug: str, slug: str) -> StreamingHttp
     """Stream what the engine writes from `?cursor=` on, as server-sent events whose id is the next cursor."""
     source = log_of(_readable(request, tenant_slug, slug))
     cursor = request.headers.get("Last-Event-ID") or request.GET.get("cursor", "")
-    # A stream lasts; the database connection goes back to the pool now.
-    close_old_connections()
+    if not connection.in_atomic_block:
+        connection.close()  # a stream lasts: its database connection goes back to the pool now
     response = StreamingHttpResponse(follow_log(source, cursor), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -59,7 +59,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "dialog" && !event.detail.target.open) event.detail.target.showModal();
+  const { target } = event.detail;
+  if (target?.id === "dialog" && !target.open) target.showModal();
 });
 // A dialog without its content is closed: nothing stale shows when the next one opens.
 document.getElementById("dialog")?.addEventListener("close", (event) => event.target.replaceChildren());
@@ -68,11 +69,4 @@ document.addEventListener("htmx:sendError", () => toast(document.body.dataset.fa
 document.addEventListener("htmx:responseError", (event) => {
   const stale = event.detail.xhr.status === 403 || event.detail.xhr.status === 404;
   toast(stale ? document.body.dataset.refused : document.body.dataset.failed, "bad");
-});
-
-// In a dialog that asks for a name, the dangerous button waits for it.
-document.addEventListener("input", (event) => {
-  const expected = event.target.dataset.mustEqual;
-  if (expected === undefined) return;
-  event.target.form.querySelector("[data-waits]").disabled = event.target.value.trim() !== expected;
 });

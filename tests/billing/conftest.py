@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+import hypothesis
 import pytest
 
 from billing.operations import set_price
@@ -11,6 +12,10 @@ from engines.states import InstanceState
 from tenants.models import Tenant, User
 from tests import factories
 from tests.billing.facts import BEGINNING
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -105,6 +105,13 @@ def test_earlier_run_without_an_end_stays_over_when_the_next_starts() -> None:
     assert times(*facts, known("ready", 950, run_id="b")) == [("a", 0, 300), ("b", 950, None)]
 
 
+@pytest.mark.parametrize(("before", "now"), [("a", "b"), ("b", "a")])
+def test_sign_of_life_noted_before_the_start_does_not_make_a_run_an_earlier_one(before: str, now: str) -> None:
+    old = (known("seen", 0, run_id=before), known("started", 1, run_id=before), known("ready", 2, run_id=before))
+    new = (known("seen", 0, run_id=now), known("started", 60, run_id=now), known("ready", 61, run_id=now))
+    assert times(*old, known("ended", 50, run_id=before), *new) == [(before, 2, 50), (now, 61, None)]
+
+
 def test_new_owner_pays_from_the_second_of_the_change() -> None:
     """Case 12."""
     facts = (READY, known("seen", 50, owner_id=2), known("seen", 60, owner_id=2), known("seen", 80), known("ended", 100))

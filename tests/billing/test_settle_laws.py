@@ -58,7 +58,7 @@ def standing(instance: Instance) -> dict[tuple[Any, ...], Decimal]:
     return {line: amount for line, amount in lines.items() if amount}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, chance=st.randoms(use_true_random=False))
 def test_any_order_any_repeats_any_moments_of_settling(
     make_running: Callable[..., Instance], events: list[tuple[str, int, str, str]], chance: random.Random

@@ -1,61 +1,91 @@
-"""An engine for tests: answers on /healthz, and misbehaves as told. Standard library alone, so that it starts at once."""
+"""A small engine for tests: answers its health path, keeps files, and misbehaves on demand. Standard library, started with -S."""
 
 import argparse
 import http.server
 import os
 import signal
+import socketserver
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--port", type=int, required=True)
-parser.add_argument("--data", required=True)
-parser.add_argument("--start-delay", type=float, default=0)
-parser.add_argument("--never-listen", action="store_true")
-parser.add_argument("--exit-after", type=float)
-parser.add_argument("--exit-code", type=int, default=0)
-parser.add_argument("--ignore-sigterm", action="store_true")
-parser.add_argument("--grandchild", action="store_true", help="leave a child in a session of its own behind")
-parser.add_argument("--say", default="", help="print this line every 50 ms")
-options = parser.parse_args()
+# A grandchild that left the session, ignores requests to end, and would outlive everything.
+ORPHAN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('orphan up', flush=True); time.sleep(600)"
 
 
-class Health(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/healthz" else 404)
-        self.send_header("Content-Length", "0")
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--data", type=Path, default=Path())
+    parser.add_argument("--start-delay", type=float, default=0, help="seconds before it listens")
+    parser.add_argument("--never-listen", action="store_true")
+    parser.add_argument("--unready", action="store_true", help="answer 503 until a file `ready` is on the volume")
+    parser.add_argument("--exit-after", type=float, help="seconds")
+    parser.add_argument("--exit-code", type=int, default=0)
+    parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--orphan", action="store_true", help="leave a grandchild in a session of its own")
+    parser.add_argument("--spam", type=int, default=0, help="bytes of log to write")
+    parser.add_argument("--say", default="", help="a line for the log")
+    return parser.parse_args()
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    data = Path()
+    unready = False
+
+    def do_GET(self) -> None:
+        ready = not self.unready or (self.data / "ready").exists()
+        answer = "\n".join(f"{key}={value}" for key, value in sorted(os.environ.items())).encode()
+        self.send_response(200 if ready else 503)
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
 
-    def log_message(self, *_):
-        return
-
-
-def end(*_):
-    print("ending", flush=True)
-    os._exit(0)
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-def say_for_ever():
-    while True:
-        print(options.say, flush=True)
-        time.sleep(0.05)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
 
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN if options.ignore_sigterm else end)
-print(f"double on port {options.port}", flush=True)
-if options.grandchild:
-    subprocess.Popen(["sleep", "600"], start_new_session=True)
-if options.exit_after is not None:
-    threading.Timer(options.exit_after, lambda: (print("giving up", flush=True), os._exit(options.exit_code))).start()
-if options.say:
-    threading.Thread(
-        target=lambda: [(print(options.say, flush=True), time.sleep(0.05)) for _ in iter(int, 1)], daemon=True
-    ).start()
-time.sleep(options.start_delay)
-if options.never_listen:
-    threading.Event().wait()
-print("listening", flush=True)
-http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Health).serve_forever()
-sys.exit(options.exit_code)
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def leave(signum: int, frame: object) -> None:
+    say("stopping")
+    sys.exit(0)
+
+
+def spam(amount: int) -> None:
+    line = "spam " * 20 + "\n"
+    for _ in range(amount // len(line)):
+        sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def main() -> None:
+    options = parse()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if options.ignore_sigterm else leave)
+    say(f"engine up {options.say}".strip())
+    spam(options.spam)
+    if options.orphan:
+        subprocess.Popen([sys.executable, "-S", "-c", ORPHAN], start_new_session=True)
+    if options.exit_after is not None:
+        threading.Timer(options.exit_after, os._exit, [options.exit_code]).start()
+    time.sleep(options.start_delay)
+    if options.never_listen:
+        threading.Event().wait()
+    Page.data, Page.unready = options.data, options.unready
+    with Server(("127.0.0.1", options.port), Page) as server:
+        say("listening")
+        server.serve_forever(poll_interval=0.05)
+
+
+if __name__ == "__main__":
+    main()

@@ -96,7 +96,7 @@ def test_the_first_word_that_names_a_motif_chooses_it():
 
 
 def test_the_png_carries_its_parameters_in_both_forms(tmp_path):
-    parameters = Parameters(prompt="花, \"sea\"\nline two", negative_prompt="green", seed=41, width=64, height=72, steps=3)
+    parameters = Parameters(prompt='花, "sea"\nline two', negative_prompt="green", seed=41, width=64, height=72, steps=3)
     facts = {"created_at": "2026-11-22T10:00:00+00:00", "parameters": parameters.of_picture(1)}
     content = png.encode_png(last(parameters, 42), parameters.infotext(1), facts)
     infotext = (

@@ -33,7 +33,7 @@ def database_url() -> str:
 def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     logs = tmp_path_factory.mktemp("gateway")
     port, auth_port, portal_port = free_port(), free_port(), free_port()
-    upstream_port = free_engine_port()
+    upstream_port, free_engine_port = two_engine_ports()
     variables = {
         "DATABASE_URL": database_url(),
         "AIGC_PORTAL_ORIGIN": f"http://portal.localhost:{port}",
@@ -61,6 +61,7 @@ def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFa
             caddy=caddy,
             gwauth=started[1][0],
             auth_address=f"http://127.0.0.1:{auth_port}",
+            free_engine_port=free_engine_port,
             data_dir=Path(os.environ["AIGC_DATA_DIR"]),
         )
     finally:
@@ -71,38 +72,52 @@ def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFa
 KEYS = ["2:" + "newest" * 8, "1:" + "older" * 8]
 
 
-def free_engine_port() -> int:
-    """A port that the gateway may dial."""
+def two_engine_ports() -> list[int]:
+    """Ports that the gateway may dial and that nobody has."""
+    free = []
     for port in reversed(django_settings.LOCAL_PORTS):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no port for the engine is free")
+                free.append(port)
+        if len(free) == 2:
+            break
+    return free
 
 
 @pytest.fixture
-def gateway(gateway_processes: Gateway, settings, transactional_db: None) -> Iterator[Gateway]:
+def gateway(gateway_processes: Gateway, settings, transactional_db: None) -> Gateway:
     """The running gateway; the test's own settings speak of it."""
     settings.PORTAL_ORIGIN = f"http://{gateway_processes.portal_host}"
     settings.PORTAL_HOST = gateway_processes.portal_host
     settings.ENGINES_DOMAIN = gateway_processes.domain
     settings.GATEWAY_KEYS = KEYS
-    yield gateway_processes
-    keys = handoff_valkey().keys(f"{settings.REDIS_PREFIX}:gw:*")
+    return gateway_processes
+
+
+@pytest.fixture(autouse=True)
+def no_codes_left() -> Iterator[None]:
+    yield
+    keys = handoff_valkey().keys(f"{django_settings.REDIS_PREFIX}:gw:*")
     if keys:
         handoff_valkey().delete(*keys)
 
 
 @pytest.fixture
-def make_instance(gateway: Gateway, acme, alice, tmp_path: Path) -> Callable[..., Instance]:
+def make_row(acme, alice, tmp_path: Path) -> Callable[..., Instance]:
+    """Instances of alice's that exist in the database alone."""
     cluster = factories.make_cluster(tmp_path / "cluster")
 
     def make(**fields: object) -> Instance:
-        owner = fields.pop("owner", alice)
-        fields = {"state": InstanceState.RUNNING, "upstream": gateway.upstream} | fields
-        return factories.make_instance(fields.pop("tenant", acme), owner, cluster, **fields)
+        fields = {"tenant": acme, "owner": alice, "state": InstanceState.RUNNING, "upstream": "127.0.0.1:20000"} | fields
+        return factories.make_instance(fields.pop("tenant"), fields.pop("owner"), cluster, **fields)
 
     return make
+
+
+@pytest.fixture
+def make_instance(gateway: Gateway, make_row: Callable[..., Instance]) -> Callable[..., Instance]:
+    """Instances of alice's that run behind the gateway."""
+    return lambda **fields: make_row(**{"upstream": gateway.upstream} | fields)
 
 
 @pytest.fixture
@@ -111,21 +126,28 @@ def instance(make_instance: Callable[..., Instance]) -> Instance:
     return make_instance()
 
 
-def portal_client(gateway: Gateway, user: User | None) -> Client:
-    client = Client(HTTP_HOST=gateway.portal_host)
+def portal_client(user: User | None) -> Client:
+    client = Client(HTTP_HOST=django_settings.PORTAL_HOST)
     if user is not None:
         client.force_login(user)
     return client
 
 
 @pytest.fixture
-def alice_client(gateway: Gateway, alice: User) -> Client:
-    return portal_client(gateway, alice)
+def alice_client(request: pytest.FixtureRequest, alice: User) -> Client:
+    return client_on_portal(request, alice)
 
 
 @pytest.fixture
-def bob_client(gateway: Gateway, bob: User) -> Client:
-    return portal_client(gateway, bob)
+def bob_client(request: pytest.FixtureRequest, bob: User) -> Client:
+    return client_on_portal(request, bob)
+
+
+def client_on_portal(request: pytest.FixtureRequest, user: User) -> Client:
+    """A client of the portal that belongs to the running gateway, if the test uses it."""
+    if "gateway" in request.fixturenames:
+        request.getfixturevalue("gateway")
+    return portal_client(user)
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ class Gateway:
     caddy: subprocess.Popen
     gwauth: subprocess.Popen
     auth_address: str
+    free_engine_port: int  # nobody listens there
     data_dir: Path
 
     @property
@@ -129,6 +130,7 @@ def spelled(headers: dict[str, str]) -> dict[str, str]:
 
 def run_uvicorn(app: str, port: int, log: Path, **variables: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    command += ["--timeout-graceful-shutdown", "1"]
     return run(command, log, **variables)
 
 

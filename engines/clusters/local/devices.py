@@ -1,34 +1,43 @@
-"""GPUs of this machine, by NVML where there is one."""
+"""The GPUs of this machine, by NVML; none where there is no driver."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pynvml
 
 
-def gpu_names() -> list[str]:
-    """Product names of the machine's NVIDIA GPUs by index; none without the driver."""
-    with suppress(pynvml.NVMLError):
+@dataclass(frozen=True)
+class Device:
+    """One GPU. The UUID is what CUDA_VISIBLE_DEVICES takes and what does not change when a card is added."""
+
+    index: int
+    uuid: str
+    name: str
+
+
+def list_devices() -> list[Device]:
+    """Ask NVML; empty without its library or driver."""
+    try:
         pynvml.nvmlInit()
-        try:
-            return [pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(pynvml.nvmlDeviceGetCount())]
-        finally:
-            pynvml.nvmlShutdown()
-    return []
+    except pynvml.NVMLError:
+        return []
+    try:
+        handles = [(index, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(pynvml.nvmlDeviceGetCount())]
+        return [Device(index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)) for index, handle in handles]
+    finally:
+        pynvml.nvmlShutdown()
 
 
-def devices_by_class(gpus: Mapping[str, Sequence[int] | str], names: Sequence[str]) -> dict[str, list[int]]:
-    """Map GPU class → device indexes. A class names its devices by index, or by a part of their product name."""
-    found = {}
-    for gpu_class, wanted in gpus.items():
-        if isinstance(wanted, str):
-            found[gpu_class] = [index for index, name in enumerate(names) if wanted.casefold() in name.casefold()]
-        else:
-            found[gpu_class] = [index for index in wanted if index < len(names)]
-    return found
+def by_class(devices: Sequence[Device], wanted: Mapping[str, Sequence[int] | str]) -> dict[str, list[str]]:
+    """Divide devices among GPU classes: by index, or by part of the name; the first class that claims a device has it."""
+    classes: dict[str, list[str]] = {}
+    left = list(devices)
+    for gpu_class, claim in wanted.items():
+        mine = [device for device in left if _matches(device, claim)]
+        classes[gpu_class] = [device.uuid for device in mine]
+        left = [device for device in left if device not in mine]
+    return classes
 
 
-def free_devices(devices: Sequence[int], taken: Iterable[int], count: int) -> list[int] | None:
-    """Choose `count` devices that nobody has, or None if there are not as many."""
-    free = [index for index in devices if index not in set(taken)]
-    return free[:count] if len(free) >= count else None
+def _matches(device: Device, claim: Sequence[int] | str) -> bool:
+    return claim.lower() in device.name.lower() if isinstance(claim, str) else device.index in claim

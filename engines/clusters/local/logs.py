@@ -1,68 +1,82 @@
-"""An engine's output: bounded on disk, read in pieces."""
+"""Engines' output: followed by offset, bounded by giving the beginning back to the disk."""
 
-import codecs
+import ctypes
+import errno
 import os
 from pathlib import Path
 
 from engines.clusters.base import LogChunk
 
-LIMIT_BYTES = 20 * 1024 * 1024
-KEEP_BYTES = 4 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
+KEEP_BYTES = 16 * 1024 * 1024
+_SLACK_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
+_PUNCH_HOLE_KEEP_SIZE = 0x03  # linux/falloc.h
+_NOT_POSSIBLE = {errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-def read(run_id: str, log: Path, *, cursor: str, tail_bytes: int) -> LogChunk:
-    """Read on from `cursor` (`run:offset`), from the beginning if it is another run's, or the tail without one."""
+def read(path: Path, run_id: str, *, cursor: str, tail_bytes: int) -> LogChunk:
+    """Read on from a cursor (`<run>:<offset>`), or the tail; at most 1 MiB at once. A log that is not there is empty."""
     try:
-        size = log.stat().st_size
+        with path.open("rb") as log:
+            size = os.fstat(log.fileno()).st_size
+            begin = _offset(cursor, run_id, size) if cursor else size - tail_bytes
+            # What was given back to the disk reads as zeros.
+            start = max(begin, _kept_from(size), 0)
+            log.seek(start)
+            raw = log.read(_PIECE_BYTES)
     except FileNotFoundError:
         return LogChunk("", cursor)
-    offset, skip_partial = _start(run_id, cursor, size, tail_bytes)
-    with log.open("rb") as file:
-        file.seek(offset)
-        data = file.read(CHUNK_BYTES if cursor else tail_bytes)
-    if skip_partial:
-        # A tail begins in the middle of a character, which is not shown.
-        lead = next((index for index, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), 0)
-        offset, data = offset + lead, data[lead:]
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    text = decoder.decode(data)
-    unread = len(decoder.getstate()[0])
-    return LogChunk(text, f"{run_id}:{offset + len(data) - unread}")
+    whole = raw[: _whole_characters(raw)]
+    text = whole if start == 0 or (start == begin and cursor) else _without_cut_character(whole)
+    return LogChunk(text.decode(errors="replace"), f"{run_id}:{start + len(whole)}")
 
 
-def _start(run_id: str, cursor: str, size: int, tail_bytes: int) -> tuple[int, bool]:
-    if not cursor:
-        start = max(0, size - tail_bytes)
-        return start, start > 0
-    owner, _, offset = cursor.rpartition(":")
-    if owner != run_id or not offset.isdigit() or int(offset) > size:
-        return 0, False  # a newer run, or the file was cut down meanwhile
-    return int(offset), False
+def _offset(cursor: str, run_id: str, size: int) -> int:
+    """Where a cursor points; the beginning for one of another run, or of before the log was truncated."""
+    run, _, offset = cursor.partition(":")
+    return int(offset) if run == run_id and offset.isdigit() and int(offset) <= size else 0
 
 
-def bound(log: Path) -> None:
-    """Cut a log that has grown too long down to its end. The engine appends, so it goes on writing behind that."""
+def bound(path: Path) -> None:
+    """Free all but the last 16 MiB. Offsets stay as they are, and no line is lost between a copy and a cut."""
     try:
-        with log.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size <= LIMIT_BYTES:
-                return
-            file.seek(size - KEEP_BYTES)
-            tail = file.read()
-            file.seek(0)
-            file.write(b"[the beginning of this log was cut off]\n" + tail.partition(b"\n")[2])
-            file.truncate()
+        state = path.stat()
     except FileNotFoundError:
         return
+    if state.st_blocks * 512 <= KEEP_BYTES + _SLACK_BYTES:
+        return
+    with path.open("rb+") as log:
+        if not _punch(log.fileno(), _kept_from(state.st_size)):
+            log.truncate(0)
 
 
-def last_lines(log: Path, count: int = 20) -> str:
-    """The end of a log, as evidence."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 8192))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
-    except FileNotFoundError:
-        return ""
+def _kept_from(size: int) -> int:
+    return max(0, size - KEEP_BYTES) // 4096 * 4096
+
+
+def _punch(descriptor: int, length: int) -> bool:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "fallocate"):
+        return False
+    done = bool(libc.fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(length)) == 0)
+    if not done and ctypes.get_errno() not in _NOT_POSSIBLE:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return done
+
+
+def _whole_characters(raw: bytes) -> int:
+    """Length without a character whose last bytes are still to come."""
+    for back in range(1, min(4, len(raw)) + 1):
+        byte = raw[-back]
+        if byte & 0xC0 == 0x80:
+            continue  # inside a character: look for its first byte
+        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return len(raw) - back if length > back else len(raw)
+    return len(raw)
+
+
+def _without_cut_character(raw: bytes) -> bytes:
+    start = 0
+    while start < min(3, len(raw)) and raw[start] & 0xC0 == 0x80:
+        start += 1
+    return raw[start:]

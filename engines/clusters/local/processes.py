@@ -1,142 +1,157 @@
-"""Engine processes: start them so that they outlive us, find all of one run, and never touch a stranger's."""
+"""The processes of a run: who belongs to it, who is alive, and signals that reach nobody else.
 
-import fcntl
+A process is identified by its number and its birth, so a number that was given again is never mistaken. Those whose record was
+lost are found by a variable that every process of a run inherits. A program that clears its environment, leaves its session and
+has lost its parents before anybody looked is out of reach: for engines that hide, use containers.
+"""
+
 import os
-import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
 
-# Runs the engine ("$@") and writes its exit code and the moment it ended, in one step, for whoever looks later. The shell
-# survives the signals that end the engine; it is the cheapest supervisor there is (one more process of 1 MiB, 1 ms to start).
-_SUPERVISE = """
-trap : TERM INT HUP
-run=$1; shift
-: > "$run/begun"
-"$@"
-code=$?
-printf '%s %s' "$code" "$(date +%s.%N)" > "$run/exit.draft" && mv "$run/exit.draft" "$run/exit"
-"""
-# Starts the supervisor in the background and ends, so that it becomes nobody's child and leaves no zombie to us.
-_DETACH = '"$@" &'
-
-WORKLOAD_VARIABLE = "AIGC_WORKLOAD"
-RUN_VARIABLE = "AIGC_RUN"
+RUN_MARK = "AIGC_RUN"
+_ON_LINUX = sys.platform == "linux"
 
 
-def spawn(command: Sequence[str], *, directory: Path, environment: Mapping[str, str], run_directory: Path) -> None:
-    """Start a run in a session of its own. It holds `run_directory/alive` locked until its last process has ended.
+@dataclass(frozen=True)
+class Identity:
+    """One process and no other: `birth` is the machine's boot and the process's start since then."""
 
-    It leaves `run_directory/begun` when it begins and `run_directory/exit` when it ends, its output in `run_directory/log`.
-    """
-    alive = os.open(run_directory / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    pid: int
+    birth: str
+
+    @property
+    def boot(self) -> str:
+        return self.birth.partition(":")[0]
+
+
+@lru_cache(maxsize=1)
+def boot_id() -> str:
+    """Identify this boot of the machine."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else str(int(psutil.boot_time()))
+
+
+def identify(pid: int) -> Identity | None:
+    """Identify the process that has this number now, a zombie included; None if there is none."""
+    if not _ON_LINUX:
+        try:
+            return Identity(pid, f"{boot_id()}:{psutil.Process(pid).create_time()}")
+        except psutil.Error:
+            return None
+    fields = _stat(pid)
+    return Identity(pid, _birth(fields)) if fields else None
+
+
+def _birth(fields: list[str]) -> str:
+    # Ticks since boot: unlike a time of day they do not move when the clock is set.
+    return f"{boot_id()}:{fields[19]}"
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the state on; empty if the process is gone."""
     try:
-        fcntl.flock(alive, fcntl.LOCK_EX)
-        with (run_directory / "log").open("ab") as log:
-            supervise = ["/bin/sh", "-c", _SUPERVISE, "engine", str(run_directory), *command]
-            detach = subprocess.Popen(  # noqa: S603 - the catalog says what to run
-                ["/bin/sh", "-c", _DETACH, "detach", *supervise],
-                cwd=directory,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=[alive],
-            )
-            detach.wait()
-    finally:
-        os.close(alive)
+        with Path(f"/proc/{pid}/stat").open("rb") as file:
+            return file.read().rpartition(b")")[2].decode().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
-def exit_of(run_directory: Path) -> tuple[int, float] | None:
-    """Return the engine's exit code (128 + n: signal n) and when it ended, or None if nobody saw it end."""
+def is_alive(process: Identity) -> bool:
+    """Tell whether this very process runs; a zombie does not."""
+    if _ON_LINUX:
+        fields = _stat(process.pid)
+        return bool(fields) and fields[0] not in {"Z", "X"} and _birth(fields) == process.birth
     try:
-        code, at = (run_directory / "exit").read_text().split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(code), float(at)
-
-
-def processes_of(run_id: str) -> list[psutil.Process]:
-    """Return every living process of a run, known by the mark in its environment, and all their descendants.
-
-    psutil compares start times before it signals, so a number that was given to a stranger meanwhile is left alone.
-    """
-    found: dict[int, psutil.Process] = {}
-    for process in psutil.process_iter():
-        if process.pid not in found and _mark_of(process) == run_id:
-            found |= {each.pid: each for each in (process, *_descendants(process))}
-    return [process for process in found.values() if _lives(process)]
-
-
-def _mark_of(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get(RUN_VARIABLE)
-    except (psutil.Error, OSError):
-        return None
-
-
-def _descendants(process: psutil.Process) -> Iterator[psutil.Process]:
-    try:
-        yield from process.children(recursive=True)
-    except psutil.Error:
-        return
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return identify(process.pid) == process and psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def send(run_id: str, number: signal.Signals) -> int:
-    """Signal every process of a run; returns how many there were."""
-    targets = processes_of(run_id)
-    for process in targets:
+def members(run_id: str, *, leader: Identity | None = None, known: Iterable[Identity] = ()) -> list[Identity]:
+    """All living processes of a run, oldest first: by mark, by session while its leader lives, by descent, and as known.
+
+    Looks at every process of the machine: about 50 µs each.
+    """
+    found = {process for process in known if is_alive(process)}
+    # A session's number means something only while its leader is there: later it may be somebody else's.
+    session = leader.pid if leader is not None and is_alive(leader) else None
+    parents: dict[int, int] = {}
+    for process in psutil.process_iter():
         try:
-            process.send_signal(number)
-        except psutil.Error:
-            continue  # it ended between the look and the signal
-    return len(targets)
+            parents[process.pid] = process.ppid()
+            if process.environ().get(RUN_MARK) == run_id or (session is not None and os.getsid(process.pid) == session):
+                found.update(filter(None, [identify(process.pid)]))
+        except (psutil.Error, OSError):
+            continue
+    found.update(filter(None, map(identify, _descendants({process.pid for process in found}, parents))))
+    found = {process for process in found if process.pid != os.getpid() and is_alive(process)}
+    return sorted(found, key=lambda process: (float(process.birth.partition(":")[2]), process.pid))
 
 
-def listens(run_id: str, port: int) -> bool:
-    """Tell whether the run itself listens on the port, so that a stranger who took it is not mistaken for the engine."""
-    for process in processes_of(run_id):
+def _descendants(roots: Collection[int], parents: dict[int, int]) -> set[int]:
+    below: set[int] = set()
+    while True:
+        more = {pid for pid, parent in parents.items() if parent in below or parent in roots} - below
+        if not more:
+            return below
+        below |= more
+
+
+def send(processes: Iterable[Identity], number: signal.Signals) -> None:
+    """Signal these very processes; one that is gone, whoever has its number now, gets nothing."""
+    for process in processes:
         try:
-            connections = process.net_connections(kind="tcp")
+            _send(process, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _send(process: Identity, number: signal.Signals) -> None:
+    if not hasattr(os, "pidfd_open"):
+        if identify(process.pid) == process:
+            os.kill(process.pid, number)
+        return
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        # The descriptor holds on to whoever has the number now; the check says whether that is who is meant.
+        if identify(process.pid) == process:
+            signal.pidfd_send_signal(descriptor, number)
+    finally:
+        os.close(descriptor)
+
+
+def family(leader: Identity) -> list[Identity]:
+    """The descendants of a living process: fewer than the members of its run, but found more quickly."""
+    try:
+        children = psutil.Process(leader.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    return [found for child in children if (found := identify(child.pid))]
+
+
+def listens(processes: Iterable[Identity], port: int) -> bool:
+    """Tell whether one of these processes itself listens on the port."""
+    for process in processes:
+        try:
+            for socket in psutil.Process(process.pid).net_connections("tcp"):
+                if socket.status == psutil.CONN_LISTEN and socket.laddr.port == port:
+                    return True
         except psutil.Error:
             continue
-        if any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections):
-            return True
     return False
 
 
-def environment_for(*, workload: str, run_id: str, home: Path, scratch: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of an engine: nothing of ours reaches it but where Python and its modules are."""
-    own = {
-        "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        "LANG": "C.UTF-8",
-        "HOME": str(home),
-        "TMPDIR": str(scratch),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
-        "PYTHONUNBUFFERED": "1",
-    }
-    return own | dict(extra) | {WORKLOAD_VARIABLE: workload, RUN_VARIABLE: run_id}
-
-
-def filled_in(words: Sequence[str], *, port: int, data: Path) -> list[str]:
-    """Fill {port}, {data} and {python} in; raises KeyError for any other name in braces, ValueError for lone braces."""
-    values = {"port": port, "data": data, "python": sys.executable}
-    return [word.format_map(values) for word in words]
-
-
-def can_run(program: str, directory: Path) -> bool:
-    """Tell whether there is such a program, by path (relative ones from `directory`) or by name."""
-    return shutil.which(str(directory / program) if "/" in program else program) is not None
+def kernel_kills() -> int:
+    """Count the machine's out-of-memory kills since boot; 0 where the kernel does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

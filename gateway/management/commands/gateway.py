@@ -20,6 +20,8 @@ CADDYFILE = Path(__file__).parents[2] / "Caddyfile"
 
 class Command(BaseCommand):
     help = "Run the gateway (Caddy) in the foreground: the portal's name and every engine's name on one port."
+    # The gateway needs no database, and some system checks of the admin ask it.
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

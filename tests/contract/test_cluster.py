@@ -1,0 +1,461 @@
+"""The port's docstrings, sentence by sentence, for every adapter, with real engines."""
+
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from engines.clusters.base import ClassCapacity, ClusterError, ClusterUnavailable, Phase, StaleEpoch
+from engines.reasons import Reason
+from tests.contract.workloads import apply_in_time, make_spec, start, stop, wait_for, wait_phase
+
+
+def answer(observed):
+    """What the engine says of itself: its environment."""
+    with urllib.request.urlopen(f"http://{observed.upstream}/", timeout=10) as page:
+        return dict(line.split("=", 1) for line in page.read().decode().splitlines() if "=" in line)
+
+
+def volume_of(observed):
+    return answer(observed)["HOME"]
+
+
+# --- volumes ---
+
+
+def test_ensure_volume_creates_it(cluster):
+    assert not cluster.volume_exists("v-new")
+    cluster.ensure_volume("v-new", tenant="acme", size_gib=1)
+    assert cluster.volume_exists("v-new")
+
+
+def test_ensure_volume_never_touches_what_is_on_it(cluster):
+    spec = make_spec(cluster, "--spam", "10")
+    start(cluster, spec)
+    used = cluster.volume_usage(spec.volume).used_bytes
+    cluster.ensure_volume(spec.volume, tenant="acme", size_gib=2)
+    assert cluster.volume_usage(spec.volume).used_bytes == used
+
+
+def test_volume_usage_measures(cluster):
+    cluster.ensure_volume("v-new", tenant="acme", size_gib=1)
+    usage = cluster.volume_usage("v-new")
+    assert usage.used_bytes == 0
+    assert usage.free_bytes is None or usage.free_bytes > 0
+
+
+def test_volume_usage_of_a_missing_volume_is_refused(cluster):
+    with pytest.raises(ClusterError) as refusal:
+        cluster.volume_usage("v-none")
+    assert refusal.value.reason == Reason.VOLUME_MISSING
+
+
+def test_delete_volume_removes_it_and_may_be_repeated(cluster):
+    cluster.ensure_volume("v-new", tenant="acme", size_gib=1)
+    cluster.delete_volume("v-new")
+    cluster.delete_volume("v-new")
+    assert not cluster.volume_exists("v-new")
+
+
+def test_delete_volume_is_refused_while_a_workload_uses_it(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    with pytest.raises(ClusterError):
+        cluster.delete_volume(spec.volume)
+    assert cluster.volume_exists(spec.volume)
+    stop(cluster, spec.name)
+    cluster.delete_volume(spec.volume)
+    assert not cluster.volume_exists(spec.volume)
+
+
+# --- apply ---
+
+
+def test_apply_runs_the_workload(cluster):
+    spec = make_spec(cluster, environment={"STYLE": "{data}/styles"})
+    before = datetime.now(UTC)
+    cluster.apply(spec)
+    assert cluster.observe(spec.name).phase in {Phase.PENDING, Phase.STARTING}
+    seen = wait_phase(cluster, spec.name, Phase.READY)
+    assert before <= seen.started_at <= seen.ready_at <= seen.observed_at
+    assert (seen.epoch, seen.ended_at, seen.reason) == (1, None, None)
+    assert answer(seen)["STYLE"] == volume_of(seen) + "/styles"
+
+
+def test_apply_does_nothing_if_the_epoch_was_applied_already(cluster):
+    spec = make_spec(cluster)
+    first = start(cluster, spec)
+    cluster.apply(spec)
+    again = cluster.observe(spec.name)
+    assert (again.phase, again.run_id, again.ready_at) == (Phase.READY, first.run_id, first.ready_at)
+
+
+def test_apply_does_nothing_if_the_epoch_was_applied_and_has_exited_since(cluster):
+    spec = make_spec(cluster, "--exit-after", "0", "--exit-code", "7")
+    cluster.apply(spec)
+    ended = wait_phase(cluster, spec.name, Phase.EXITED)
+    cluster.apply(spec)
+    again = cluster.observe(spec.name)
+    assert (again.phase, again.run_id, again.ended_at) == (Phase.EXITED, ended.run_id, ended.ended_at)
+
+
+def test_apply_of_a_newer_epoch_runs_what_has_exited(cluster):
+    spec = make_spec(cluster, "--exit-after", "0")
+    cluster.apply(spec)
+    ended = wait_phase(cluster, spec.name, Phase.EXITED)
+    fresh = start(cluster, replace(spec, epoch=2, args=()))
+    assert fresh.run_id not in {"", ended.run_id}
+    assert (fresh.epoch, fresh.ended_at) == (2, None)
+
+
+def test_apply_of_a_newer_epoch_keeps_what_runs(cluster):
+    spec = make_spec(cluster)
+    first = start(cluster, spec)
+    cluster.apply(replace(spec, epoch=2))
+    again = cluster.observe(spec.name)
+    assert (again.phase, again.run_id, again.epoch) == (Phase.READY, first.run_id, 2)
+
+
+def test_apply_while_the_last_run_is_ending_comes_to_a_fresh_run(cluster):
+    spec = make_spec(cluster, "--ignore-sigterm")
+    first = start(cluster, spec)
+    cluster.stop(spec.name, epoch=1, grace_seconds=0.3)
+    with pytest.raises(ClusterUnavailable):
+        cluster.apply(replace(spec, epoch=2))
+    wait_phase(cluster, spec.name, Phase.GONE)
+    apply_in_time(cluster, replace(spec, epoch=2))
+    assert wait_phase(cluster, spec.name, Phase.READY).run_id != first.run_id
+
+
+def test_apply_of_an_older_epoch_is_stale(cluster):
+    spec = make_spec(cluster, epoch=5)
+    first = start(cluster, spec)
+    with pytest.raises(StaleEpoch):
+        cluster.apply(replace(spec, epoch=4))
+    assert cluster.observe(spec.name).run_id == first.run_id
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_apply_of_a_stopped_epoch_is_stale(cluster, epoch):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    stop(cluster, spec.name, epoch=3)
+    with pytest.raises(StaleEpoch):
+        cluster.apply(replace(spec, epoch=epoch))
+    assert cluster.observe(spec.name).phase == Phase.GONE
+
+
+def test_apply_after_a_stop_that_came_first_is_stale(cluster):
+    spec = make_spec(cluster)
+    cluster.stop(spec.name, epoch=1, grace_seconds=1)
+    with pytest.raises(StaleEpoch):
+        cluster.apply(spec)
+    assert cluster.observe(spec.name).phase == Phase.GONE
+    start(cluster, replace(spec, epoch=2))
+
+
+def test_apply_after_a_delete_is_stale(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    cluster.delete(spec.name, epoch=2, grace_seconds=5)
+    wait_phase(cluster, spec.name, Phase.GONE)
+    for epoch in (1, 2):
+        with pytest.raises(StaleEpoch):
+            cluster.apply(replace(spec, epoch=epoch))
+    assert cluster.list_workloads() == []
+    start(cluster, replace(spec, epoch=3))
+
+
+def test_apply_never_creates_the_volume(cluster):
+    spec = make_spec(cluster, volume="v-other")
+    cluster.delete_volume("v-other")
+    with pytest.raises(ClusterError) as refusal:
+        cluster.apply(spec)
+    assert refusal.value.reason == Reason.VOLUME_MISSING
+    assert not cluster.volume_exists("v-other")
+    assert cluster.observe(spec.name).phase == Phase.GONE
+
+
+@pytest.mark.parametrize("command", [("/does/not/exist",), (__file__,), ("{python}", "{weights}")])
+def test_a_refused_apply_leaves_nothing_and_may_be_tried_again(cluster, command):
+    spec = make_spec(cluster)
+    with pytest.raises(ClusterError) as refusal:
+        cluster.apply(replace(spec, command=command))
+    assert refusal.value.reason == Reason.START_REFUSED
+    assert cluster.observe(spec.name).phase == Phase.GONE
+    assert cluster.list_workloads() == []
+    start(cluster, spec)
+
+
+def test_a_refused_apply_leaves_the_earlier_end_as_it_was(cluster):
+    spec = make_spec(cluster, "--exit-after", "0", "--exit-code", "4")
+    cluster.apply(spec)
+    ended = wait_phase(cluster, spec.name, Phase.EXITED)
+    with pytest.raises(ClusterError):
+        cluster.apply(replace(spec, epoch=2, command=("/does/not/exist",)))
+    again = cluster.observe(spec.name)
+    assert (again.phase, again.run_id, again.epoch, again.evidence) == (Phase.EXITED, ended.run_id, 1, ended.evidence)
+    assert cluster.read_log(spec.name).text == "engine up\n"
+
+
+def test_many_at_once_apply_one_run(cluster):
+    spec = make_spec(cluster)
+    barrier = threading.Barrier(8)
+
+    def apply(_):
+        barrier.wait()
+        cluster.apply(spec)
+        return cluster.observe(spec.name).run_id
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = set(pool.map(apply, range(8)))
+    assert runs == {wait_phase(cluster, spec.name, Phase.READY).run_id}
+
+
+# --- stop and delete ---
+
+
+def test_stop_returns_at_once_and_the_workload_goes(cluster):
+    spec = make_spec(cluster, "--ignore-sigterm")
+    started = start(cluster, spec)
+    cluster.stop(spec.name, epoch=1, grace_seconds=0.4)
+    stopping = cluster.observe(spec.name)
+    assert (stopping.phase, stopping.run_id, stopping.upstream) == (Phase.STOPPING, started.run_id, started.upstream)
+    gone = wait_phase(cluster, spec.name, Phase.GONE)
+    assert (gone.run_id, gone.epoch, gone.upstream, gone.reason) == (started.run_id, 1, "", None)
+    assert started.ready_at <= gone.ended_at <= gone.observed_at
+
+
+def test_stop_gives_the_engine_its_grace(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    stop(cluster, spec.name, grace_seconds=60)
+    assert cluster.read_log(spec.name).text.splitlines()[-1] == "stopping"
+
+
+def test_a_second_stop_may_hasten_the_end_but_not_postpone_it(cluster):
+    spec = make_spec(cluster, "--ignore-sigterm")
+    start(cluster, spec)
+    cluster.stop(spec.name, epoch=2, grace_seconds=600)
+    cluster.stop(spec.name, epoch=1, grace_seconds=0)
+    cluster.stop(spec.name, epoch=2, grace_seconds=600)
+    wait_phase(cluster, spec.name, Phase.GONE)
+
+
+def test_the_watch_forces_what_does_not_stop(cluster):
+    spec = make_spec(cluster, "--ignore-sigterm")
+    start(cluster, spec)
+    cluster.stop(spec.name, epoch=1, grace_seconds=0.2)
+    phases = [seen.phase for seen in until(cluster.watch(), lambda seen: seen.phase == Phase.GONE)]
+    assert phases[-1] == Phase.GONE
+
+
+def test_stop_leaves_the_volume(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    stop(cluster, spec.name)
+    assert cluster.volume_exists(spec.volume)
+
+
+def test_stop_does_nothing_if_nothing_runs(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    gone = stop(cluster, spec.name)
+    cluster.stop(spec.name, epoch=1, grace_seconds=0)
+    again = cluster.observe(spec.name)
+    assert (again.phase, again.run_id, again.ended_at) == (Phase.GONE, gone.run_id, gone.ended_at)
+
+
+def test_stop_of_a_workload_that_was_never_there_does_nothing(cluster):
+    cluster.stop("i-none", epoch=1, grace_seconds=1)
+    assert cluster.observe("i-none").phase == Phase.GONE
+    assert cluster.list_workloads() == []
+
+
+def test_stop_before_a_newer_epoch_is_stale(cluster):
+    spec = make_spec(cluster, epoch=3)
+    first = start(cluster, spec)
+    for end in (cluster.stop, cluster.delete):
+        with pytest.raises(StaleEpoch):
+            end(spec.name, epoch=2, grace_seconds=0)
+    seen = cluster.observe(spec.name)
+    assert (seen.phase, seen.run_id) == (Phase.READY, first.run_id)
+
+
+def test_stop_settles_what_has_exited(cluster):
+    spec = make_spec(cluster, "--exit-after", "0")
+    cluster.apply(spec)
+    ended = wait_phase(cluster, spec.name, Phase.EXITED)
+    gone = stop(cluster, spec.name)
+    assert (gone.run_id, gone.ended_at) == (ended.run_id, ended.ended_at)
+
+
+def test_a_stop_during_a_slow_start_wins(cluster):
+    spec = make_spec(cluster, "--start-delay", "600")
+    cluster.apply(spec)
+    stop(cluster, spec.name)
+
+
+def test_a_stopped_workload_runs_again_on_its_volume(cluster):
+    spec = make_spec(cluster)
+    first = start(cluster, spec)
+    stop(cluster, spec.name)
+    again = start(cluster, replace(spec, epoch=2))
+    assert again.run_id != first.run_id
+    assert volume_of(again).endswith(spec.volume)
+
+
+def test_delete_stops_and_forgets_once_gone(cluster):
+    spec = make_spec(cluster)
+    started = start(cluster, spec)
+    cluster.delete(spec.name, epoch=2, grace_seconds=10)
+    gone = wait_phase(cluster, spec.name, Phase.GONE)
+    assert (gone.run_id, gone.ended_at is None) == (started.run_id, False)
+    assert cluster.list_workloads() == []
+    assert cluster.volume_exists(spec.volume)
+    cluster.delete(spec.name, epoch=2, grace_seconds=10)
+    assert cluster.list_workloads() == []
+
+
+def test_delete_of_a_stopped_workload_forgets_it(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    stop(cluster, spec.name)
+    cluster.delete(spec.name, epoch=2, grace_seconds=10)
+    assert cluster.list_workloads() == []
+
+
+# --- looking ---
+
+
+def test_observe_of_a_workload_that_was_never_there_is_gone(cluster):
+    seen = cluster.observe("i-none")
+    assert (seen.name, seen.phase, seen.run_id, seen.epoch) == ("i-none", Phase.GONE, "", 0)
+
+
+def test_the_upstream_is_known_before_it_answers(cluster):
+    spec = make_spec(cluster, "--start-delay", "600")
+    cluster.apply(spec)
+    seen = wait_phase(cluster, spec.name, Phase.STARTING)
+    assert seen.upstream.rpartition(":")[2].isdigit()
+    assert seen.ready_at is None
+
+
+def test_an_answer_other_than_2xx_or_3xx_is_not_ready(cluster):
+    spec = make_spec(cluster, "--unready")
+    cluster.apply(spec)
+    wait_for(lambda: "listening" in cluster.read_log(spec.name).text)
+    assert cluster.observe(spec.name).phase == Phase.STARTING
+
+
+def test_an_engine_that_ends_unasked_has_exited_with_its_evidence(cluster):
+    spec = make_spec(cluster, "--exit-after", "0", "--exit-code", "7", "--say", "goodbye")
+    cluster.apply(spec)
+    seen = wait_phase(cluster, spec.name, Phase.EXITED)
+    assert (seen.reason, seen.upstream) == (Reason.ENGINE_EXITED, "")
+    assert seen.evidence.splitlines() == ["exit code 7", "engine up goodbye"]
+    assert seen.started_at <= seen.ended_at <= seen.observed_at
+
+
+def test_list_workloads_shows_all_until_they_are_deleted(cluster):
+    runs, exits, stops, deleted = (make_spec(cluster, *flags) for flags in ([], ["--exit-after", "0"], [], []))
+    for spec in (runs, exits, stops, deleted):
+        cluster.apply(spec)
+    wait_phase(cluster, runs.name, Phase.READY)
+    wait_phase(cluster, exits.name, Phase.EXITED)
+    stop(cluster, stops.name)
+    cluster.delete(deleted.name, epoch=1, grace_seconds=5)
+    wait_phase(cluster, deleted.name, Phase.GONE)
+    listed = {seen.name: seen.phase for seen in cluster.list_workloads()}
+    assert listed == {runs.name: Phase.READY, exits.name: Phase.EXITED, stops.name: Phase.GONE}
+
+
+# --- watch ---
+
+
+def until(watch, last):
+    """Collect observations up to the one that `last` accepts."""
+    collected = []
+    deadline = datetime.now(UTC).timestamp() + 15
+    for seen in watch:
+        assert datetime.now(UTC).timestamp() < deadline, collected
+        if seen is not None:
+            collected.append(seen)
+            if last(seen):
+                return collected
+    return collected
+
+
+def test_watch_yields_the_present_state_of_all_then_each_change(cluster):
+    old, new = make_spec(cluster), make_spec(cluster)
+    start(cluster, old)
+    watch = cluster.watch()
+    assert [(seen.name, seen.phase) for seen in until(watch, lambda _: True)] == [(old.name, Phase.READY)]
+    cluster.apply(new)
+    came_up = until(watch, lambda seen: seen.phase == Phase.READY)
+    assert {seen.name for seen in came_up} == {new.name}
+    cluster.stop(old.name, epoch=1, grace_seconds=10)
+    went = until(watch, lambda seen: seen.phase == Phase.GONE)
+    assert {seen.name for seen in went} == {old.name}
+    watch.close()
+
+
+def test_watch_tells_of_an_end_and_of_a_deletion(cluster):
+    ends, deleted = make_spec(cluster, "--exit-after", "0.3"), make_spec(cluster)
+    start(cluster, deleted)
+    watch = cluster.watch()
+    cluster.apply(ends)
+    assert until(watch, lambda seen: seen.phase == Phase.EXITED)[-1].name == ends.name
+    cluster.delete(deleted.name, epoch=1, grace_seconds=10)
+    gone = until(watch, lambda seen: seen.phase == Phase.GONE)[-1]
+    assert (gone.name, gone.ended_at is None) == (deleted.name, False)
+    watch.close()
+
+
+def test_watch_says_nothing_twice(cluster):
+    spec = make_spec(cluster)
+    start(cluster, spec)
+    watch = cluster.watch()
+    until(watch, lambda _: True)
+    assert [next(watch) for _ in range(3)] == [None, None, None]
+    watch.close()
+
+
+def test_watch_yields_none_when_there_is_nothing(cluster):
+    watch = cluster.watch()
+    assert next(watch) is None
+    watch.close()
+
+
+# --- logs and capacity ---
+
+
+def test_read_log_reads_the_tail_then_on_from_the_cursor(cluster):
+    spec = make_spec(cluster, "--say", "héllo")
+    start(cluster, spec)
+    first = cluster.read_log(spec.name)
+    assert first.text == "engine up héllo\nlistening\n"
+    assert cluster.read_log(spec.name, cursor=first.cursor).text == ""
+    stop(cluster, spec.name)
+    assert cluster.read_log(spec.name, cursor=first.cursor).text == "stopping\n"
+    assert cluster.read_log(spec.name, tail_bytes=9).text == "stopping\n"
+
+
+def test_a_cursor_of_an_older_run_starts_the_newer_log_at_its_beginning(cluster):
+    spec = make_spec(cluster, "--say", "one")
+    start(cluster, spec)
+    cursor = cluster.read_log(spec.name).cursor
+    stop(cluster, spec.name)
+    start(cluster, replace(spec, epoch=2, args=("--say", "two")))
+    assert cluster.read_log(spec.name, cursor=cursor).text == "engine up two\nlistening\n"
+
+
+def test_the_log_of_a_workload_that_was_never_there_is_empty(cluster):
+    assert cluster.read_log("i-none").text == ""
+
+
+def test_capacity_counts_the_slots_of_every_class(cluster):
+    assert cluster.capacity() == [ClassCapacity("cpu", 2)]

@@ -1,0 +1,92 @@
+"""Specs of the engine double, and ways to wait for what becomes of them."""
+
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from engines.clusters.base import Cluster, ClusterUnavailable, Observation, Phase, WorkloadSpec
+
+T = TypeVar("T")
+ENGINE_DOUBLE = Path(__file__).parent / "engine_double.py"
+DEADLINE_SECONDS = 15
+_numbers = itertools.count(1)
+
+
+def make_spec(cluster: Cluster, *flags: str, **fields: object) -> WorkloadSpec:
+    """A workload of its own with a volume that is there."""
+    number = next(_numbers)
+    spec = WorkloadSpec(
+        name=f"i-{number}",
+        instance_id=f"00000000-0000-4000-8000-{number:012}",
+        tenant="acme",
+        epoch=1,
+        volume=f"v-{number}",
+        command=(sys.executable, "-S", str(ENGINE_DOUBLE), "--port", "{port}", "--data", "{data}"),
+        args=flags,
+        health_path="/healthz",
+    )
+    spec = replace(spec, **fields)
+    cluster.ensure_volume(spec.volume, tenant=spec.tenant, size_gib=1)
+    return spec
+
+
+def wait_for(condition: Callable[[], T], *, seconds: float = DEADLINE_SECONDS) -> T:
+    """Wait until the condition holds and return its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+def wait_phase(cluster: Cluster, name: str, phase: Phase) -> Observation:
+    """Wait until the workload is seen in this phase."""
+
+    def seen() -> Observation | None:
+        observed = cluster.observe(name)
+        return observed if observed.phase == phase else None
+
+    return wait_for(seen)
+
+
+def start(cluster: Cluster, spec: WorkloadSpec) -> Observation:
+    """Apply and wait until it is ready."""
+    cluster.apply(spec)
+    return wait_phase(cluster, spec.name, Phase.READY)
+
+
+def apply_in_time(cluster: Cluster, spec: WorkloadSpec) -> None:
+    """Apply, again as long as the cluster asks to come back later."""
+
+    def applied() -> bool:
+        try:
+            cluster.apply(spec)
+        except ClusterUnavailable:
+            return False
+        return True
+
+    wait_for(applied)
+
+
+def stop(cluster: Cluster, name: str, *, epoch: int = 1, grace_seconds: float = 10) -> Observation:
+    """Stop and wait until it is gone."""
+    cluster.stop(name, epoch=epoch, grace_seconds=grace_seconds)
+    return wait_phase(cluster, name, Phase.GONE)
+
+
+def living(name: str) -> list[psutil.Process]:
+    """Living processes on this machine that carry the workload's mark, oldest first."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("AIGC_WORKLOAD") == name and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return sorted(found, key=lambda process: (process.create_time(), process.pid))

@@ -1,0 +1,83 @@
+"""Every tenant address, found by walking the resolver: a view that is added cannot be forgotten here."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from engines.models import Cluster, Instance
+from engines.states import InstanceState
+from tenants.models import Tenant, User
+from tests import factories
+
+
+def tenant_routes(patterns: list[URLPattern | URLResolver], prefix: str = "", inside: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield name and whole route of every pattern below /<tenant_slug>/."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        below = inside or "tenant_slug" in pattern.pattern.converters
+        if isinstance(pattern, URLResolver):
+            yield from tenant_routes(pattern.url_patterns, route, below)
+        elif below:
+            yield pattern.name, route
+
+
+ROUTES = sorted(tenant_routes(get_resolver().url_patterns))
+
+
+@pytest.fixture
+def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
+    return factories.make_instance(acme, alice, cluster, state=InstanceState.RUNNING, name="Secret plans")
+
+
+def address(name: str, route: str, instance: Instance) -> str:
+    known = {"tenant_slug": instance.tenant.slug}
+    if "<slug:slug>" in route:
+        known["slug"] = instance.volume.slug if name.startswith("volume") else instance.slug
+    return reverse(name, kwargs=known)
+
+
+def everything_written() -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of the product's own tables."""
+    labels = ("tenants", "engines", "gateway", "billing")
+    models = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    return {model._meta.label: sorted(model._default_manager.values_list(), key=str) for model in models}
+
+
+def test_the_walk_finds_the_routes() -> None:
+    assert {"instances", "launch", "instance_pause", "volume_restore", "costs"} <= {name for name, _route in ROUTES}
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES)
+def test_a_member_gets_an_answer(name: str, route: str, instance: Instance, alice: User, client: Client) -> None:
+    client.force_login(alice)
+    url = address(name, route, instance)
+    page = client.get(url)
+    assert page.status_code in {200, 405}
+    if page.status_code == 405:
+        assert client.post(url).status_code in {302, 422}
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES)
+def test_a_stranger_learns_and_writes_nothing(name: str, route: str, instance: Instance, bob: User, client: Client) -> None:
+    client.force_login(bob)
+    url = address(name, route, instance)
+    before = everything_written()
+    answers = [client.get(url), client.post(url, {"name": "Mine now", "volume": "keep"})]
+    assert {answer.status_code for answer in answers} <= {404, 405}
+    assert 404 in {answer.status_code for answer in answers}
+    assert all(b"Secret plans" not in answer.content for answer in answers)
+    assert everything_written() == before
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES)
+def test_nobody_is_sent_to_sign_in(name: str, route: str, instance: Instance, client: Client) -> None:
+    url = address(name, route, instance)
+    before = everything_written()
+    page = client.get(url)
+    answer = client.post(url) if page.status_code == 405 else page
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/")
+    assert everything_written() == before
