@@ -26,7 +26,7 @@ demo: $(VENV)/.runs ## Set up and run the whole product; DATA=directory and PORT
 	@exec env $(DEMO_ENV) $(RUN)/python manage.py demo
 
 test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
-	@$(RUN)/pytest -n auto $(ARGS)
+	@$(RUN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: check-code check-templates check-django ## Everything but the tests: format, types, layers, templates, migrations, settings
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 from django.templatetags.static import static
 
+from aigc_portal.celery import timetable
 from aigc_portal.embedded.layout import addresses, celery_url
 from aigc_portal.secret_files import own_secret
 
@@ -178,6 +179,9 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"engines.*": {"queue": "provision"}, "billing.*": {"queue": "billing"}}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "global_keyprefix": f"{REDIS_PREFIX}:celery:"}
 CELERY_TASK_TIME_LIMIT = 300
+# How often everything that is not at rest is looked at, whatever hints were lost.
+SWEEP_SECONDS = env.float("AIGC_SWEEP_SECONDS", default=30)
+CELERY_BEAT_SCHEDULE = timetable(sweep_seconds=SWEEP_SECONDS)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CHANNEL_LAYERS = {

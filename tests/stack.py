@@ -91,7 +91,7 @@ class Stack:
             "gwauth": "gateway.auth:app",
             "gateway": "caddy",
             "worker": "provision,billing,default",
-            "beat": "aigc_portal beat",
+            "beat": " beat --schedule ",
             "watcher": "watch_clusters",
             "valkey": "valkey",
             "postgres": "postgres",
