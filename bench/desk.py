@@ -76,7 +76,10 @@ class Desk:
         fields = {"engine": engine, "version": version, "gpu_class": "cpu-small", "storage": "new", "size_gib": "1", "name": name}
         sent_at = time.monotonic()
         self.click(f"/{TENANT}/launch/", **fields)
-        told_at, row = self.wait_for(lambda text: f">{name}</a>" in text and 'data-group="running"' in text, since)
+        told_at, row = self.wait_for(
+            lambda text: f">{name}</a>" in text and re.search('data-group="(running|failed)"', text), since
+        )
+        assert 'data-group="running"' in row, row
         slug = re.search(r'id="instance-(\w+)"', row)
         assert slug, row
         self.running.append(Launched(slug[1], name, told_at - sent_at))
@@ -108,7 +111,7 @@ class Desk:
         assert entered.status_code == 303, entered.text
         return str(entered.headers["Set-Cookie"].partition(";")[0])
 
-    def wait_for(self, wanted: Callable[[str], bool], since: int = 0) -> tuple[float, str]:
+    def wait_for(self, wanted: Callable[[str], object], since: int = 0) -> tuple[float, str]:
         """Return the first message from number `since` on that is wanted, and when it came."""
         deadline = time.monotonic() + ANSWER_SECONDS
         with self.news:

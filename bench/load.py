@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from typing import cast
 
 import uvloop
 
@@ -24,8 +25,7 @@ class Asking(asyncio.Protocol):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.WriteTransport", transport)
         transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from typing import cast
 
 import uvloop
 
@@ -13,8 +14,7 @@ class Answering(asyncio.Protocol):
     """One connection; a request without a body ends where its head does."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.WriteTransport", transport)
         self.unread = b""
 
     def data_received(self, data: bytes) -> None:
