@@ -45,6 +45,8 @@ function remember(element) {
 
 function mark(element) {
   element.classList.add("changed");
+  const name = element.querySelector("h1, h2")?.textContent.trim();
+  document.getElementById("announcer").textContent = `${name}: ${element.querySelector(".chip")?.textContent.trim()}`;
   element.addEventListener("animationend", () => element.classList.remove("changed"), { once: true });
 }
 

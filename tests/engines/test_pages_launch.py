@@ -34,10 +34,10 @@ def as_alice(client: Client, alice: User) -> Client:
     return client
 
 
-def test_launching_creates_the_instance_and_goes_to_the_list(as_alice: Client, typed: dict[str, str]) -> None:
+def test_launching_creates_the_instance_and_goes_to_its_page(as_alice: Client, typed: dict[str, str]) -> None:
     answer = as_alice.post("/acme/launch/", typed)
-    assert (answer.status_code, answer["Location"]) == (302, "/acme/")
     instance = Instance.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/acme/instances/{instance.slug}/")
     assert (instance.name, instance.owner.username, instance.volume.size_gib) == ("Key visuals", "alice", 20)
 
 
