@@ -10,7 +10,6 @@ from django.views.decorators.http import require_http_methods
 
 from engines.errors import NameTaken
 from engines.forms import LaunchForm
-from engines.models import Instance
 from engines.operations.instances import launch_instance
 from engines.queries.choices import Choices, choices_of
 from engines.queries.launching import offered_engines, room_of
@@ -35,24 +34,23 @@ def launch(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     if request.method == "GET" or "update" in request.POST:
         return _page(request, membership, choices, LaunchForm(initial=choices.initial))
     form = LaunchForm(request.POST)
-    instance = _launched(membership, choices, form) if form.is_valid() else None
-    if instance is not None:
-        return redirect("instance", tenant_slug=tenant_slug, slug=instance.slug)
+    if form.is_valid() and _launched(membership, choices, form):
+        return redirect("instances", tenant_slug=tenant_slug)
     return _page(request, membership, choices, form)
 
 
-def _launched(membership: Membership, choices: Choices, form: LaunchForm) -> Instance | None:
+def _launched(membership: Membership, choices: Choices, form: LaunchForm) -> bool:
     """Launch what was chosen, or put the refusal beside its field."""
     cleaned = form.cleaned_data
     version, option = choices.version, choices.option
     if cleaned["version"] != version.version or option is None or option.gpu_class.slug != cleaned["gpu_class"]:
         form.add_error(None, _("One of your choices is no longer offered. Look through them again."))
-        return None
+        return False
     if cleaned["storage"] == "attach" and choices.volume is None:
         form.add_error("volume", _("This data cannot be attached now. Choose other data."))
-        return None
+        return False
     try:
-        return launch_instance(
+        launch_instance(
             membership=membership,
             engine_version=version,
             gpu_class=option.gpu_class,
@@ -66,7 +64,7 @@ def _launched(membership: Membership, choices: Choices, form: LaunchForm) -> Ins
         form.add_error("name", str(refusal))
     except PortalError as refusal:
         form.add_error(None, str(refusal))
-    return None
+    return not form.errors
 
 
 def _page(request: PortalRequest, membership: Membership, choices: Choices, form: LaunchForm) -> HttpResponse:

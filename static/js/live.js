@@ -12,7 +12,7 @@ let failures = 0;
 let greeted = false;
 
 function address() {
-  const url = new URL(sign.dataset.url, location.href);
+  const url = new URL(`/ws/live/${sign.dataset.tenant}/`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("lang", document.documentElement.lang);
   if (sign.dataset.instance) url.searchParams.set("instance", sign.dataset.instance);

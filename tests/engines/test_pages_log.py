@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from engines.models import Cluster, GpuClass, Instance
-from engines.operations.instances import launch_instance
+from engines.operations.instances import launch_instance, pause_instance
 from engines.queries.logs import LogSource, log_of
 from engines.states import InstanceState
 from engines.views.logs import follow_log
@@ -42,7 +42,8 @@ async def events_until(source: LogSource, cursor: str, word: str) -> list[str]:
 
 def test_the_page_shows_the_log_as_text(as_alice: Client, talkative: Instance) -> None:
     shown = as_alice.get(f"/acme/instances/{talkative.slug}/", {"tab": "log"}).content.decode()
-    assert "double on port" in shown
+    assert "engine up" in shown
+    assert "&lt;i&gt;tick&lt;/i&gt;" in shown
     assert "<i>tick" not in shown
     assert f'data-stream="/acme/instances/{talkative.slug}/log/"' in shown
 
@@ -51,22 +52,23 @@ def test_the_file_is_an_attachment_of_plain_text(as_alice: Client, talkative: In
     answer = as_alice.get(f"/acme/instances/{talkative.slug}/log.txt")
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
     assert answer["Content-Disposition"] == f'attachment; filename="{talkative.slug}.log"'
-    assert b"double on port" in answer.content
+    assert b"engine up <i>tick</i>" in answer.content
 
 
-def test_following_goes_on_where_the_page_ended(talkative: Instance) -> None:
+def test_following_goes_on_where_the_page_ended(talkative: Instance, alice_in_acme: Membership) -> None:
     source = log_of(talkative)
-    seen = source.read()
-    assert seen is not None
-    events = asyncio.run(events_until(source, seen.cursor, "tick"))
+    page = source.read()
+    assert page is not None
+    assert page.text == "engine up <i>tick</i>\nlistening\n"
+    pause_instance(instance=talkative, by=alice_in_acme)
+    drive(talkative, InstanceState.STOPPED)
+    events = asyncio.run(events_until(source, page.cursor, "stopping"))
     assert events[0] == "retry: 500\n\n"
     event_id, data = events[-1].strip().split("\n")
-    text = json.loads(data.removeprefix("data: "))
-    assert "double on port" not in text
-    assert "<i>tick</i>" in text
-    again = source.read(cursor=event_id.removeprefix("id: "))
-    assert again is not None
-    assert "double on port" not in again.text
+    assert json.loads(data.removeprefix("data: ")) == "stopping\n"
+    nothing_new = source.read(cursor=event_id.removeprefix("id: "))
+    assert nothing_new is not None
+    assert nothing_new.text == ""
 
 
 def test_a_stream_ends_by_itself_so_that_rights_are_asked_again(talkative: Instance) -> None:
