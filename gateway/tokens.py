@@ -12,6 +12,7 @@ from functools import lru_cache
 VERSION = "v1"
 # Longer than a WebSocket may live at the gateway, so that an open page never outlives its token.
 IDLE_LIMIT_SECONDS = 2 * 3600
+LENGTH_LIMIT = 256
 LIFE_LIMIT_SECONDS = 12 * 3600
 
 
@@ -45,6 +46,8 @@ class Keyring:
 
     def read(self, text: str, *, slug: str, now: int) -> Token | None:
         """Return the token if it is genuine, for this instance and not expired; None for all else."""
+        if len(text) > LENGTH_LIMIT:  # what anybody may send must not fill the memory
+            return None
         token = self._genuine(text)
         return token if token is not None and token.slug == slug and now < token.expires_at else None
 
