@@ -90,9 +90,7 @@ def programs() -> list[Program]:
     celery = [python, "-m", "celery", "--app", "aigc_portal", "--quiet"]
     web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
     return [
-        Program(
-            "web", [*uvicorn, "--port", str(web), "--lifespan", "off", *WEB_OPTIONS, "aigc_portal.asgi:application"], port=web
-        ),
+        Program("web", [*uvicorn, *WEB_OPTIONS, "--port", str(web), "aigc_portal.asgi:application"], port=web),
         Program("gwauth", [*uvicorn, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
         Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
         Program(
