@@ -1,6 +1,7 @@
 """What a benchmark returns, and how it is printed."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,34 +11,38 @@ from pathlib import Path
 class Figure:
     """One row: `value` in `unit`, its `floor` in the same unit measured in the same run, and the `target` it is judged by.
 
-    `ok` is about the ratio value/floor where `target` is one (`≥ 0.5 × floor`), else about the value itself (`≤ 150 ms`).
+    `ok` is about the ratio value/floor where `target` is one (`≥ 0.50 × floor`), else about the value itself (`≤ 150 ms`).
+    Without a target the figure only informs.
     """
 
     name: str
     value: float
     unit: str
     floor: float
-    target: str
-    ok: bool
+    target: str = ""
+    ok: bool = True
 
     @property
-    def ratio(self) -> float:
-        return self.value / self.floor if self.floor else float("nan")
+    def ratio(self) -> float | None:
+        """How many times the floor; None if that is nothing."""
+        return self.value / self.floor if self.floor else None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as people read it."""
+        ratio = "–" if self.ratio is None else f"{self.ratio:.2f}"
+        verdict = "–" if not self.target else "yes" if self.ok else "NO"
+        return self.name, f"{self.value:,.1f}", self.unit, f"{self.floor:,.1f}", ratio, self.target or "–", verdict
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
     """The smallest sample that at least `share` of all do not exceed."""
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
+    return sorted(samples)[max(0, math.ceil(len(samples) * share) - 1)]
 
 
 def table(figures: Sequence[Figure]) -> str:
     """Aligned text, one figure a line."""
-    rows = [("name", "value", "unit", "floor", "ratio", "target", "ok")]
-    rows += [
-        (f.name, f"{f.value:,.1f}", f.unit, f"{f.floor:,.1f}", f"{f.ratio:.2f}", f.target, "yes" if f.ok else "NO")
-        for f in figures
-    ]
+    rows = [("name", "value", "unit", "floor", "ratio", "target", "ok"), *(figure.cells for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 

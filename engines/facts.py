@@ -19,7 +19,7 @@ def record_facts(instance: Instance, seen: Observation) -> None:
         for kind, at in (
             (RunFact.Kind.STARTED, seen.started_at),
             (RunFact.Kind.READY, seen.ready_at),
-            (RunFact.Kind.SEEN, _five_minute_mark(seen.observed_at) if seen.phase in _ALIVE else None),
+            (RunFact.Kind.SEEN, _seen_at(seen) if seen.phase in _ALIVE else None),
             (RunFact.Kind.ENDED, seen.ended_at if seen.phase in _OVER else None),
         )
         if at is not None
@@ -65,6 +65,7 @@ def _fact(instance: Instance, seen: Observation, kind: RunFact.Kind, at: datetim
     )
 
 
-def _five_minute_mark(at: datetime) -> datetime:
-    """The last full five minutes, so that repeated looks at a living run write one fact, not one each."""
-    return at - timedelta(seconds=at.timestamp() % SEEN_EVERY.total_seconds())
+def _seen_at(seen: Observation) -> datetime:
+    """The last full five minutes of the run, so that repeated looks at it write one fact, not one each."""
+    mark = seen.observed_at - timedelta(seconds=seen.observed_at.timestamp() % SEEN_EVERY.total_seconds())
+    return max(mark, seen.started_at) if seen.started_at else mark

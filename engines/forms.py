@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from engines.models import GpuClass, Instance
@@ -22,7 +23,8 @@ class GpuClassForm(forms.Form):
 
     def __init__(self, *args: Any, instance: Instance, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered = GpuClass.objects.filter(hidden=False, capacities__cluster=instance.cluster, capacities__slots__gt=0)
+        there = GpuClass.objects.filter(capacities__cluster=instance.cluster, capacities__slots__gt=0, hidden=False)
+        offered = GpuClass.objects.filter(Q(pk__in=there) | Q(pk=instance.gpu_class_id))
         self.fields["gpu_class"].queryset = offered  # type: ignore[attr-defined]
         self.initial.setdefault("gpu_class", instance.gpu_class_id)
 

@@ -7,7 +7,7 @@ after the read has begun is read again, so that nobody is left with an older pic
 import asyncio
 import uuid
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -52,26 +52,22 @@ class Change:
     """One announced change of an instance, shared by every socket that heard of it."""
 
     def __init__(self, instance_id: str) -> None:
-        self._read = asyncio.ensure_future(self._gather_and_read(instance_id))
-        self._rendered: dict[_Variant, asyncio.Future[str]] = {}
+        self._instance_id = instance_id
+        self._readers: set[Reader] = set()
+        self._told = asyncio.Event()
+        self._work = asyncio.ensure_future(self._gather_and_render())
+        self._work.add_done_callback(lambda _work: self._told.set())
 
     async def for_reader(self, reader: Reader) -> str:
         """Return the fragment for this reader; empty if it is of no concern to the page."""
-        instance = await asyncio.shield(self._read)
-        if instance is None or instance.tenant_id != reader.membership.tenant_id:
-            return ""
-        if reader.shows and reader.shows != instance.slug:
-            return ""
-        rights = rights_in(reader.membership, owner_id=instance.owner_id)
-        variant = _Variant(bool(reader.shows), rights, reader.language, reader.zone)
-        if variant not in self._rendered:
-            self._rendered[variant] = asyncio.ensure_future(in_thread(lambda: _render(instance, variant)))
-        return await asyncio.shield(self._rendered[variant])
+        self._readers.add(reader)
+        await self._told.wait()
+        return self._work.result()[reader]
 
-    async def _gather_and_read(self, instance_id: str) -> Instance | None:
+    async def _gather_and_render(self) -> dict[Reader, str]:
         await asyncio.sleep(GATHER_SECONDS)
-        _unread.pop(instance_id, None)
-        return await in_thread(lambda: _read(instance_id))
+        del _unread[self._instance_id]
+        return await in_thread(lambda: fragments_for(self._instance_id, self._readers))
 
 
 _unread: dict[str, Change] = {}
@@ -98,8 +94,25 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_thread, run)
 
 
-def _read(instance_id: str) -> Instance | None:
-    return with_details(Instance.objects.filter(pk=uuid.UUID(instance_id))).first()
+def fragments_for(instance_id: str, readers: Iterable[Reader]) -> dict[Reader, str]:
+    """Read the instance once, and render it once per kind of reader."""
+    instance = with_details(Instance.objects.filter(pk=uuid.UUID(instance_id))).first()
+    rendered: dict[_Variant | None, str] = {None: ""}
+    found = {}
+    for reader in readers:
+        variant = _variant(instance, reader) if instance else None
+        if instance and variant and variant not in rendered:
+            rendered[variant] = _render(instance, variant)
+        found[reader] = rendered[variant]
+    return found
+
+
+def _variant(instance: Instance, reader: Reader) -> _Variant | None:
+    """Return what the reader's fragment depends on; None if the change is of no concern to the page."""
+    if instance.tenant_id != reader.membership.tenant_id or reader.shows not in {"", instance.slug}:
+        return None
+    rights = rights_in(reader.membership, owner_id=instance.owner_id)
+    return _Variant(bool(reader.shows), rights, reader.language, reader.zone)
 
 
 def _render(instance: Instance, variant: _Variant) -> str:

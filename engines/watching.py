@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from engines.capacity import record_capacity
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable
 from engines.models import Cluster
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 # The first key of our advisory locks; the second is the cluster's.
 LOCK_SPACE = 0x41494743
 _TICK_SECONDS = 1.0
+_COUNT_SECONDS = 60.0
 _RETRY_SECONDS = (1.0, 15.0)
 
 
@@ -44,21 +46,27 @@ def _watch_as_leader(cluster_id: int, stop: threading.Event) -> None:
         if not leading:
             return
         cluster = Cluster.objects.get(pk=cluster_id)
-        next_tick = 0.0
-        for seen in get_cluster(cluster).watch():
+        adapter = get_cluster(cluster)
+        next_tick = next_count = 0.0
+        for seen in adapter.watch():
             if stop.is_set():
                 return
             if seen is not None:
                 observe(cluster, seen)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + _TICK_SECONDS
-                _tick(cluster)
+                if _tick(cluster):
+                    return
+            if time.monotonic() >= next_count:
+                next_count = time.monotonic() + _COUNT_SECONDS
+                record_capacity(cluster, adapter.capacity())
 
 
-def _tick(cluster: Cluster) -> None:
-    """Each second: end what is overdue, and say that somebody looks."""
+def _tick(cluster: Cluster) -> bool:
+    """Each second: end what is overdue, say that somebody looks, and tell whether the cluster was reconfigured."""
     expire_deadlines(cluster)
     Cluster.objects.filter(pk=cluster.pk).update(watched_at=timezone.now())
+    return not Cluster.objects.filter(pk=cluster.pk, config=cluster.config).exists()
 
 
 @contextmanager

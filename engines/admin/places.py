@@ -79,7 +79,20 @@ class ClusterForm(ModelForm):
         return config
 
 
-class CapacityInline(TabularInline):
+class ReadOnlyCapacity:
+    """The cluster itself says what it has: the watcher writes it down, and people change the cluster's configuration."""
+
+    def has_add_permission(self, *_args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_args: Any) -> bool:
+        return False
+
+
+class CapacityInline(ReadOnlyCapacity, TabularInline):
     model = Capacity
     extra = 0
     tab = True
@@ -111,7 +124,7 @@ class ClusterAdmin(ModelAdmin):
 
 
 @admin.register(Capacity)
-class CapacityAdmin(ModelAdmin):
+class CapacityAdmin(ReadOnlyCapacity, ModelAdmin):
     list_display = ("cluster", "gpu_class", "taken", "slots")
     list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
     list_filter_submit = True

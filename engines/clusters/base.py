@@ -92,7 +92,7 @@ class Observation:
     observed_at: datetime
     epoch: int = 0
     run_id: str = ""  # identifies one life of the engine: Pod UID, or pid and start time; never reused
-    upstream: str = ""  # host:port that the gateway dials; set from STARTING on
+    upstream: str = ""  # host:port that the gateway dials; set while the engine is alive: STARTING, READY, STOPPING
     started_at: datetime | None = None  # the GPU is taken from here
     ready_at: datetime | None = None
     ended_at: datetime | None = None  # of run_id, once it is EXITED or GONE; None if nobody saw the end
@@ -142,19 +142,25 @@ class Cluster(Protocol):
     def apply(self, spec: WorkloadSpec) -> None:
         """Run the workload, or do nothing if this epoch was applied already, also when it has exited since.
 
-        Raises StaleEpoch for an epoch older than the last applied or stopped one, ClusterError for a refusal
-        (nothing runs then, and no GPU or port is held), VOLUME_MISSING included: it never creates the volume.
+        Raises StaleEpoch for an epoch older than the last applied or not newer than the last stopped one, ClusterError for a
+        refusal, VOLUME_MISSING included: it never creates the volume. A refusal leaves everything as it was before: nothing
+        of this epoch runs, no GPU or port is held, and the same call may be tried again. A newer epoch of a workload that
+        runs takes it over as it is; what changed in the spec counts from the next start. While the last run is still
+        ending it raises ClusterUnavailable.
         """
 
     def stop(self, name: str, *, epoch: int, grace_seconds: float) -> None:
         """Ask the engine to end, and return at once; after `grace_seconds` it is forced by whoever calls or watches next.
 
         Once gone, the volume remains and no epoch up to and including this one can be applied again. Does nothing if
-        nothing runs. Raises StaleEpoch if a newer epoch was applied.
+        nothing runs. A later call may hasten the end, never postpone it. Raises StaleEpoch if a newer epoch was applied.
         """
 
     def delete(self, name: str, *, epoch: int, grace_seconds: float) -> None:
-        """As stop, and forget the workload once it is gone; the volume remains."""
+        """As stop, and forget the workload once it is gone: no list has it any more; the volume remains.
+
+        Its epochs and the end of its last run are still known to `apply` and `observe` for a month at least.
+        """
 
     def observe(self, name: str) -> Observation:
         """Look at one workload now; GONE for one that was never there."""
@@ -170,6 +176,8 @@ class Cluster(Protocol):
 
     def read_log(self, name: str, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
         """Read the engine's output from `cursor`, or its last `tail_bytes` without one; empty text when there is nothing new.
+
+        One call returns a bounded piece: read on until the text is empty.
 
         The log of the last run remains readable while the workload is stopped. A cursor of an older run starts the newer log
         at its beginning.

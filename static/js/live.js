@@ -12,7 +12,7 @@ let failures = 0;
 let greeted = false;
 
 function address() {
-  const url = new URL(sign.dataset.url, location.href);
+  const url = new URL(`/ws/live/${sign.dataset.tenant}/`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("lang", document.documentElement.lang);
   if (sign.dataset.instance) url.searchParams.set("instance", sign.dataset.instance);
@@ -45,6 +45,8 @@ function remember(element) {
 
 function mark(element) {
   element.classList.add("changed");
+  const name = element.querySelector("h1, h2")?.textContent.trim();
+  document.getElementById("announcer").textContent = `${name}: ${element.querySelector(".chip")?.textContent.trim()}`;
   element.addEventListener("animationend", () => element.classList.remove("changed"), { once: true });
 }
 

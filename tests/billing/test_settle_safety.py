@@ -102,7 +102,10 @@ def test_process_killed_between_its_writes(make_running: Callable[..., Instance]
 
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_bill_once(make_running: Callable[..., Instance]) -> None:
-    instance = with_facts(make_running())
+    instance = make_running()
+    record(instance, "ready", moment("2026-03-10T10:00:00"))
+    settle(instance.pk, now=moment("2026-03-10T10:01:00"))  # else the first insert of the meter would be lock enough
+    with_facts(instance)
     together = threading.Barrier(4)
     posted: list[int] = []
 

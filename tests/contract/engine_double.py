@@ -25,9 +25,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--exit-after", type=float, help="seconds")
     parser.add_argument("--exit-code", type=int, default=0)
     parser.add_argument("--ignore-sigterm", action="store_true")
-    parser.add_argument("--orphan", action="store_true", help="leave a grandchild in a session of its own")
+    parser.add_argument("--grandchild", action="store_true", help="leave one in a session of its own that ignores SIGTERM")
     parser.add_argument("--spam", type=int, default=0, help="bytes of log to write")
-    parser.add_argument("--say", default="", help="a line for the log")
+    parser.add_argument("--greet", default="", help="added to the first line of the log")
+    parser.add_argument("--say", default="", help="a line for the log every 50 ms")
     return parser.parse_args()
 
 
@@ -62,6 +63,12 @@ def leave(signum: int, frame: object) -> None:
     sys.exit(0)
 
 
+def keep_saying(line: str) -> None:
+    while True:
+        say(line)
+        time.sleep(0.05)
+
+
 def spam(amount: int) -> None:
     line = "spam " * 20 + "\n"
     for _ in range(amount // len(line)):
@@ -72,9 +79,11 @@ def spam(amount: int) -> None:
 def main() -> None:
     options = parse()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if options.ignore_sigterm else leave)
-    say(f"engine up {options.say}".strip())
+    say(f"engine up {options.greet}".strip())
     spam(options.spam)
-    if options.orphan:
+    if options.say:
+        threading.Thread(target=keep_saying, args=[options.say], daemon=True).start()
+    if options.grandchild:
         subprocess.Popen([sys.executable, "-S", "-c", ORPHAN], start_new_session=True)
     if options.exit_after is not None:
         threading.Timer(options.exit_after, os._exit, [options.exit_code]).start()

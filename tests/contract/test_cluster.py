@@ -352,7 +352,7 @@ def test_an_answer_other_than_2xx_or_3xx_is_not_ready(cluster):
 
 
 def test_an_engine_that_ends_unasked_has_exited_with_its_evidence(cluster):
-    spec = make_spec(cluster, "--exit-after", "0", "--exit-code", "7", "--say", "goodbye")
+    spec = make_spec(cluster, "--exit-after", "0", "--exit-code", "7", "--greet", "goodbye")
     cluster.apply(spec)
     seen = wait_phase(cluster, spec.name, Phase.EXITED)
     assert (seen.reason, seen.upstream) == (Reason.ENGINE_EXITED, "")
@@ -434,7 +434,7 @@ def test_watch_yields_none_when_there_is_nothing(cluster):
 
 
 def test_read_log_reads_the_tail_then_on_from_the_cursor(cluster):
-    spec = make_spec(cluster, "--say", "héllo")
+    spec = make_spec(cluster, "--greet", "héllo")
     start(cluster, spec)
     first = cluster.read_log(spec.name)
     assert first.text == "engine up héllo\nlistening\n"
@@ -445,11 +445,11 @@ def test_read_log_reads_the_tail_then_on_from_the_cursor(cluster):
 
 
 def test_a_cursor_of_an_older_run_starts_the_newer_log_at_its_beginning(cluster):
-    spec = make_spec(cluster, "--say", "one")
+    spec = make_spec(cluster, "--greet", "one")
     start(cluster, spec)
     cursor = cluster.read_log(spec.name).cursor
     stop(cluster, spec.name)
-    start(cluster, replace(spec, epoch=2, args=("--say", "two")))
+    start(cluster, replace(spec, epoch=2, args=("--greet", "two")))
     assert cluster.read_log(spec.name, cursor=cursor).text == "engine up two\nlistening\n"
 
 

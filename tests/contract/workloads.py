@@ -2,7 +2,6 @@
 
 import itertools
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +10,26 @@ from typing import TypeVar
 import psutil
 
 from engines.clusters.base import Cluster, ClusterUnavailable, Observation, Phase, WorkloadSpec
+from engines.clusters.names import new_slug
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 ENGINE_DOUBLE = Path(__file__).parent / "engine_double.py"
-DEADLINE_SECONDS = 15
 _numbers = itertools.count(1)
+# Several test runs may share a machine, and processes are found by their workload's name.
+_RUN = new_slug()
+
+
+def own_name(text: object) -> str:
+    """A workload name that no other test process on this machine has."""
+    return f"i-{text}-{_RUN}"
 
 
 def make_spec(cluster: Cluster, *flags: str, **fields: object) -> WorkloadSpec:
     """A workload of its own with a volume that is there."""
     number = next(_numbers)
     spec = WorkloadSpec(
-        name=f"i-{number}",
+        name=own_name(number),
         instance_id=f"00000000-0000-4000-8000-{number:012}",
         tenant="acme",
         epoch=1,
@@ -36,13 +43,16 @@ def make_spec(cluster: Cluster, *flags: str, **fields: object) -> WorkloadSpec:
     return spec
 
 
-def wait_for(condition: Callable[[], T], *, seconds: float = DEADLINE_SECONDS) -> T:
+def wait_for(condition: Callable[[], T]) -> T:
     """Wait until the condition holds and return its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return value
+    values: list[T] = []
+
+    def holds() -> bool:
+        values.append(condition())
+        return bool(values[-1])
+
+    wait_until(holds, pause=0.01)
+    return values[-1]
 
 
 def wait_phase(cluster: Cluster, name: str, phase: Phase) -> Observation:

@@ -11,6 +11,7 @@ from typing import Any
 
 from engines.clusters.base import WorkloadSpec
 from engines.clusters.local.adapter import LocalCluster
+from tests.contract.workloads import own_name
 
 CHANGES = {
     "os.rename",
@@ -58,7 +59,10 @@ def in_process(target: Callable[..., None], *args: object, **kwargs: object) -> 
     return process.exitcode
 
 
-def sleeper(name: str = "i-one", **fields: Any) -> WorkloadSpec:
+ONE = own_name("one")
+
+
+def sleeper(name: str = ONE, **fields: Any) -> WorkloadSpec:
     """An engine that starts at once and never answers."""
     defaults: dict[str, Any] = {"epoch": 1, "volume": "v-one", "command": ("/bin/sleep", "600")}
     return WorkloadSpec(name=name, instance_id="", tenant="acme", **defaults | fields)

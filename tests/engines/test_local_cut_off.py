@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engines.clusters.base import Phase
-from tests.contract.workloads import living, wait_for, wait_phase
+from tests.contract.workloads import living, own_name, wait_for, wait_phase
 from tests.engines.local_cluster import call, call_and_die, in_process, leases, processes, sleeper
 
 LAST_STEP = 200
@@ -29,7 +29,7 @@ def nothing_left(cluster, config, name):
 
 def test_an_apply_cut_off_anywhere_is_finished_by_the_next(local_cluster, local_config):
     for step in range(1, LAST_STEP):
-        spec = sleeper(f"i-{step}")
+        spec = sleeper(own_name(step))
         finished = in_process(call_and_die, step, local_config, "apply", spec) == 0
         local_cluster.apply(spec)
         assert local_cluster.observe(spec.name).phase == Phase.STARTING
@@ -43,7 +43,7 @@ def test_an_apply_cut_off_anywhere_is_finished_by_the_next(local_cluster, local_
 
 def test_an_apply_cut_off_anywhere_can_be_stopped(local_cluster, local_config):
     for step in range(1, LAST_STEP):
-        spec = sleeper(f"i-{step}")
+        spec = sleeper(own_name(step))
         finished = in_process(call_and_die, step, local_config, "apply", spec) == 0
         local_cluster.stop(spec.name, epoch=1, grace_seconds=5)
         wait_phase(local_cluster, spec.name, Phase.GONE)
@@ -58,7 +58,7 @@ def test_an_apply_cut_off_anywhere_can_be_stopped(local_cluster, local_config):
 @pytest.mark.parametrize("method", ["stop", "delete"])
 def test_an_end_cut_off_anywhere_is_finished_by_the_next(local_cluster, local_config, method):
     for step in range(1, LAST_STEP):
-        spec = sleeper(f"i-{step}")
+        spec = sleeper(own_name(step))
         local_cluster.apply(spec)
         one_engine(spec.name)
         finished = in_process(call_and_die, step, local_config, method, spec.name, epoch=1, grace_seconds=0) == 0
@@ -71,7 +71,7 @@ def test_an_end_cut_off_anywhere_is_finished_by_the_next(local_cluster, local_co
 
 def test_an_observation_cut_off_anywhere_tells_of_the_end_all_the_same(local_cluster, local_config):
     for step in range(1, LAST_STEP):
-        spec = sleeper(f"i-{step}", command=("/bin/sh", "-c", "exit 7"))
+        spec = sleeper(own_name(step), command=("/bin/sh", "-c", "exit 7"))
         local_cluster.apply(spec)
         wait_for(lambda name=spec.name: engines(name) == [])
         finished = in_process(call_and_die, step, local_config, "observe", spec.name) == 0
@@ -88,10 +88,10 @@ def test_a_start_cut_off_is_finished_by_a_look(local_cluster, local_config):
     steps_to_the_record = next(
         step
         for step in range(1, LAST_STEP)
-        if in_process(call_and_die, step, local_config, "apply", sleeper(f"i-{step}")) == -9
-        and local_cluster.store.load(f"i-{step}") is not None
+        if in_process(call_and_die, step, local_config, "apply", sleeper(own_name(step))) == -9
+        and local_cluster.store.load(own_name(step)) is not None
     )
-    name = f"i-{steps_to_the_record}"
+    name = own_name(steps_to_the_record)
     assert local_cluster.observe(name).phase == Phase.STARTING
     one_engine(name)
 

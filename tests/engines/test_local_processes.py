@@ -15,7 +15,7 @@ from engines.clusters.local import processes
 from engines.clusters.local.processes import Identity
 from engines.reasons import Reason
 from tests.contract.workloads import living, make_spec, start, stop, wait_for, wait_phase
-from tests.engines.local_cluster import leases, sleeper
+from tests.engines.local_cluster import ONE, leases, sleeper
 
 
 @pytest.fixture
@@ -35,6 +35,11 @@ def engine(name):
     return next(process for process in living(name) if process.name() != "sh")
 
 
+def kill_all(name):
+    """Until nothing is left: one that is just starting may fork meanwhile."""
+    wait_for(lambda: [process.kill() for process in living(name)] == [])
+
+
 def change_run(cluster, name, **changes):
     record = cluster.store.load(name)
     cluster.store.save(replace(record, run=replace(record.run, **changes)))
@@ -44,9 +49,7 @@ def test_a_number_given_again_is_not_mistaken_for_the_engine(local_cluster, fore
     spec = sleeper()
     local_cluster.apply(spec)
     born = processes.identify(foreigner.pid)
-    for process in reversed(living(spec.name)):
-        process.kill()
-    wait_for(lambda: living(spec.name) == [])
+    kill_all(spec.name)
     change_run(local_cluster, spec.name, leader=replace(born, birth=f"{born.boot}:1"), known=(Identity(foreigner.pid, "x:1"),))
     assert local_cluster.observe(spec.name).phase == Phase.EXITED
     local_cluster.stop(spec.name, epoch=1, grace_seconds=0)
@@ -72,7 +75,7 @@ def test_a_zombie_is_not_alive():
 
 
 def test_stop_ends_a_grandchild_that_left_the_session(local_cluster):
-    spec = make_spec(local_cluster, "--orphan")
+    spec = make_spec(local_cluster, "--grandchild")
     start(local_cluster, spec)
     wait_for(lambda: "orphan up" in local_cluster.read_log(spec.name).text)
     assert len({os.getsid(process.pid) for process in living(spec.name)}) == 2
@@ -85,7 +88,7 @@ def test_stop_ends_a_grandchild_that_left_the_session(local_cluster):
 
 
 def test_what_outlives_an_engine_that_ended_by_itself_is_ended(local_cluster):
-    spec = make_spec(local_cluster, "--orphan", "--exit-after", "1", "--exit-code", "9")
+    spec = make_spec(local_cluster, "--grandchild", "--exit-after", "1", "--exit-code", "9")
     local_cluster.apply(spec)
     seen = wait_phase(local_cluster, spec.name, Phase.EXITED)
     assert living(spec.name) == []
@@ -116,8 +119,8 @@ def test_an_engine_killed_from_outside(local_cluster):
 def test_everything_killed_at_once_has_no_known_end(local_cluster):
     spec = make_spec(local_cluster)
     start(local_cluster, spec)
-    for process in living(spec.name):
-        process.kill()
+    recorder(spec.name).kill()
+    kill_all(spec.name)
     seen = wait_phase(local_cluster, spec.name, Phase.EXITED)
     assert (seen.reason, seen.ended_at) == (Reason.ENGINE_KILLED, None)
 
@@ -125,9 +128,7 @@ def test_everything_killed_at_once_has_no_known_end(local_cluster):
 def test_a_restart_of_the_machine_is_told_apart(local_cluster):
     spec = sleeper()
     local_cluster.apply(spec)
-    for process in living(spec.name):
-        process.kill()
-    wait_for(lambda: living(spec.name) == [])
+    kill_all(spec.name)
     change_run(local_cluster, spec.name, leader=Identity(1, "00000000-another-boot:1"))
     seen = local_cluster.observe(spec.name)
     assert (seen.phase, seen.reason, seen.ended_at) == (Phase.EXITED, Reason.WORKLOAD_VANISHED, None)
@@ -161,13 +162,13 @@ def test_an_engine_inherits_nothing_but_what_it_needs(local_cluster, local_confi
         "HOME": f"{root}/volumes/v-one",
         "PWD": f"{root}/volumes/v-one",
         "LANG": "C.UTF-8",
-        "TMPDIR": f"{root}/workloads/i-one/tmp",
+        "TMPDIR": f"{root}/workloads/{ONE}/tmp",
         "PYTHONUNBUFFERED": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": "",
         "STYLE": seen.upstream.rpartition(":")[2],
         "AIGC_RUN": seen.run_id,
-        "AIGC_WORKLOAD": "i-one",
+        "AIGC_WORKLOAD": ONE,
         "AIGC_CLUSTER": root,
     }
     assert process.cwd() == f"{root}/volumes/v-one"

@@ -16,8 +16,8 @@ from engines.clusters.local.adapter import LocalCluster
 from engines.clusters.local.devices import Device, by_class
 from engines.clusters.local.leases import Claim
 from engines.reasons import Reason
-from tests.contract.workloads import living, make_spec, start, stop, wait_for, wait_phase
-from tests.engines.local_cluster import leases, sleeper
+from tests.contract.workloads import living, make_spec, own_name, start, stop, wait_for, wait_phase
+from tests.engines.local_cluster import ONE, leases, sleeper
 
 
 def port_of(observed):
@@ -42,7 +42,7 @@ def narrow(local_config):
 
 
 def specs():
-    return [sleeper(f"i-{number}", volume=f"v-{number}") for number in range(4)]
+    return [sleeper(own_name(f"narrow-{number}"), volume=f"v-{number}") for number in range(4)]
 
 
 # --- ports ---
@@ -83,8 +83,8 @@ def test_the_port_longest_out_of_use_comes_first(narrow):
     ports = []
     for epoch in range(1, 6):
         cluster.apply(sleeper(volume="v-0", epoch=epoch))
-        ports.append(port_of(cluster.observe("i-one")))
-        stop(cluster, "i-one", epoch=epoch)
+        ports.append(port_of(cluster.observe(ONE)))
+        stop(cluster, ONE, epoch=epoch)
     assert ports == [ports[0], ports[1], ports[0], ports[1], ports[0]]
     assert ports[0] != ports[1]
 
@@ -96,7 +96,7 @@ def test_an_engine_with_a_port_of_its_own_gets_it_or_is_refused(local_cluster):
             local_cluster.apply(sleeper(port=port))
         assert refusal.value.reason == Reason.NO_PORT
     local_cluster.apply(sleeper(port=port))
-    assert local_cluster.observe("i-one").upstream == f"127.0.0.1:{port}"
+    assert local_cluster.observe(ONE).upstream == f"127.0.0.1:{port}"
 
 
 def test_another_program_on_the_engines_port_is_not_taken_for_the_engine(local_cluster):
@@ -160,10 +160,10 @@ def test_a_full_disk_refuses_a_start_and_holds_nothing(cluster_on_small_disk, sm
     with pytest.raises(ClusterError) as refusal:
         cluster.apply(sleeper())
     assert refusal.value.reason == Reason.DISK_FULL
-    assert (living("i-one"), leases(small_disk), cluster.list_workloads()) == ([], {}, [])
+    assert (living(ONE), leases(small_disk), cluster.list_workloads()) == ([], {}, [])
     ballast.unlink()
     cluster.apply(sleeper())
-    assert cluster.observe("i-one").phase == Phase.STARTING
+    assert cluster.observe(ONE).phase == Phase.STARTING
 
 
 def test_an_end_on_a_full_disk_is_known_and_written_down_later(cluster_on_small_disk, small_disk):

@@ -110,7 +110,7 @@ def test_classes_say_how_many_are_free_and_why_they_cannot_be_used(
     shown = as_alice.get("/acme/launch/").content.decode()
     assert "1 of 2 free" in shown
     assert "needs 8 GB of GPU memory." in shown
-    assert "No cluster offers it now." in shown
+    assert "No cluster offers it for this version now." in shown
 
 
 def test_when_all_are_in_use_the_page_says_that_one_would_wait(

@@ -188,7 +188,7 @@ class LocalCluster:
 
     # --- the whole cluster ---
 
-    def shutdown(self, grace_seconds: float) -> None:
+    def shutdown(self, grace_seconds: float = 5.0) -> None:
         """End all engines and wait until they are gone; they are then EXITED, not stopped, for nobody wished them away."""
         names = self.store.names()
         for name in names:
