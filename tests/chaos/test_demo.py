@@ -56,6 +56,31 @@ def test_a_demo_that_ends_while_an_engine_runs_leaves_none_and_says_so_later(wor
     world.wait(slug, "stopped")
 
 
+@pytest.mark.parametrize("service", ["postgres", "valkey"])
+def test_a_service_that_is_killed_while_it_starts_is_started_again(world, service):
+    first = world.main_process(service)
+    world.kill(service)
+    second = world.main_process(service)
+    world.kill_process(second)
+    world.wait_until_served()
+    assert world.main_process(service) not in {first, second}
+    assert world.stack.process.poll() is None
+
+
+def test_ctrl_c_ends_the_engines_even_while_the_database_is_down(world):
+    slug = world.launch("Ends with the demo", "steady")
+    world.wait(slug, "running")
+    world.kill_process(world.main_process("postgres"))
+    world.stack.stop()
+    assert world.stack.process.returncode == 0
+    assert not world.marked(slug)
+    world.stack.start()
+    world.wait_until_served()
+    world.wait(slug, "failed")
+    world.delete(slug)
+    world.wait(slug, "deleted")
+
+
 def test_a_second_demo_on_a_taken_port_says_who_has_it(world: World, tmp_path: Path):
     variables = world.stack.environment | {"AIGC_DATA_DIR": str(tmp_path / "other")}
     second = subprocess.run(

@@ -1,6 +1,7 @@
 """What was charged after all that the other tests of this directory did: run it with them, it is the last."""
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -31,10 +32,16 @@ def test_every_run_is_charged_once_and_to_the_second(world):
 def test_no_instance_ever_had_two_engines_at_once(world):
     overlaps = []
     for slug, runs in spans_by_instance(world).items():
-        for (run, _, ended_at), (following, started_at, _) in zip(runs, runs[1:], strict=False):
+        for (run, _, ended_at), (following, started_at, _) in pairwise(runs):
             if ended_at is None or ended_at > started_at:
                 overlaps.append((slug, run, following, ended_at, started_at))
     assert overlaps == []
+
+
+def test_no_run_was_seen_before_it_started(world):
+    first = {run: facts[0]["at"] for run, facts in facts_by_run(world).items()}
+    started = {run: _earliest(facts, "started") for run, facts in facts_by_run(world).items()}
+    assert first == started
 
 
 def charged_seconds(world: World) -> dict[str, int]:

@@ -4,7 +4,7 @@ import hashlib
 import html
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,19 @@ class World:
     # --- rows ---
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Ask the database, which may have been killed since the last time."""
+        """Ask the database; one that was killed is waited for and asked again."""
+        found: list[dict[str, Any]] = []
+
+        def answered() -> bool:
+            with suppress(psycopg.OperationalError):
+                found[:] = self._ask(query, values)
+                return True
+            return False
+
+        wait_until(answered, seconds=PATIENCE_SECONDS, pause=0.1)
+        return found
+
+    def _ask(self, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
             self._connection = self.connect()
         cursor = self._connection.execute(query, values)
@@ -69,8 +81,7 @@ class World:
         seen: dict[str, Any] = {}
 
         def arrived() -> bool:
-            with suppress(psycopg.OperationalError):
-                seen.update(self.instance(slug))
+            seen.update(self.instance(slug))
             return seen.get("state") == state
 
         try:
@@ -152,18 +163,19 @@ class World:
             self.kill_process(doomed.children()[0])
             return
         self.kill_process(doomed)
-        wait_until(lambda: self.has_main_process(program), seconds=PATIENCE_SECONDS)
+        self.main_process(program)
 
     def kill_process(self, process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
         wait_until(lambda: not _lives(process), seconds=PATIENCE_SECONDS)
 
     def main_process(self, program: str) -> psutil.Process:
-        """The program's own process, whose children end with it."""
-        return next(each for each in self.stack.processes(program) if each.ppid() == self.stack.process.pid)
+        """The program's own process, whose children end with it, as soon as there is one."""
+        wait_until(lambda: self.main_processes(program), seconds=PATIENCE_SECONDS)
+        return self.main_processes(program)[0]
 
-    def has_main_process(self, program: str) -> bool:
-        return any(each.ppid() == self.stack.process.pid for each in self.stack.processes(program))
+    def main_processes(self, program: str) -> list[psutil.Process]:
+        return [each for each in self.stack.processes(program) if each.ppid() == self.stack.process.pid]
 
     def wait_until_served(self) -> None:
         """Wait until the person's list is served again by the gateway, the web server and what they need."""
