@@ -28,6 +28,9 @@ demo: $(VENV)/.runs ## Set up and run the whole product; DATA=directory and PORT
 test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
 	@$(RUN)/pytest -n auto --dist loadgroup $(ARGS)
 
+chaos: $(VENV)/.ready ## Kill everything everywhere, for minutes; `make test` runs the quick part of it
+	@$(RUN)/pytest tests/chaos -m "chaos_full or not chaos_full" $(ARGS)
+
 check: check-code check-templates check-django ## Everything but the tests: format, types, layers, templates, migrations, settings
 
 check-code check-templates check-django: $(VENV)/.ready
@@ -80,4 +83,4 @@ $(VENV)/.ready: $(VENV)/.runs requirements-dev.txt
 	@$(PIP_INSTALL) requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo test check check-code check-templates check-django bench format messages clean
+.PHONY: help demo test chaos check check-code check-templates check-django bench format messages clean

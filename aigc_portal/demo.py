@@ -48,6 +48,7 @@ def run_demo(say: Printer) -> None:
             try:
                 supervisor.run(announce=announce)
             finally:
+                running.revive()  # which engines to end is in the database
                 stop_local_engines()
 
 

@@ -1,5 +1,6 @@
 """Start and stop PostgreSQL and Valkey together."""
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from aigc_portal.embedded.process import Server
 from aigc_portal.embedded.valkey import valkey_server
 
 LEAST_FREE_MIB = 256
+REVIVE_ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,18 @@ class Services:
         return fresh
 
     def revive(self) -> list[str]:
-        """Start again what has died; return the names. Cheap when all is well."""
-        return self.ensure_running() if any(server.has_died() for server in self.servers) else []
+        """Start again what has died; return the names. Cheap when all is well.
+
+        What dies again while it starts is tried again, up to a limit. EmbeddedError after that.
+        """
+        for remaining in reversed(range(REVIVE_ATTEMPTS)):
+            try:
+                return self.ensure_running() if any(server.has_died() for server in self.servers) else []
+            except EmbeddedError as error:
+                if not remaining:
+                    raise
+                log.warning("Trying again: %s", error)
+        return []
 
     def stop(self) -> None:
         """Stop what this object started, last first; leave what it found running."""
