@@ -29,6 +29,8 @@ CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yam
 DEFAULT_HTTP_PORT = 80
 # Live messages are small and go to many: compressing each for each browser costs more than it saves.
 WEB_OPTIONS = ["--lifespan", "off", "--ws-per-message-deflate", "false"]
+# Only Caddy asks gwauth, and reads nothing of its answers but what gwauth itself puts there.
+GWAUTH_OPTIONS = ["--no-proxy-headers", "--no-server-header", "--no-date-header"]
 # The only worker need not look for others when it starts.
 ALONE = ["--without-gossip", "--without-mingle"]
 # After a demo that was killed, its programs need a moment to end.
@@ -92,7 +94,7 @@ def programs() -> list[Program]:
     web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
     return [
         Program("web", [*uvicorn, *WEB_OPTIONS, "--port", str(web), "aigc_portal.asgi:application"], port=web),
-        Program("gwauth", [*uvicorn, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
+        Program("gwauth", [*uvicorn, *GWAUTH_OPTIONS, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
         Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
         Program(
             "worker",

@@ -5,14 +5,15 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import httpx
 
 from aigc_portal.embedded.ports import caddy_binary
 from bench.desk import Desk
 from bench.figures import Figure
-from bench.processes import acting, serving, serving_app
-from bench.upstream import BODY
+from bench.processes import Actor, acting, serving, serving_app
 from tests.stack import ROOT, Stack, free_port
 
 HERE = Path(__file__).parent
@@ -26,28 +27,48 @@ SCRIPT = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site":
 
 
 def measure(stack: Stack) -> list[Figure]:
-    """Run both ways in turn, so that both see the same machine."""
+    """Ask an engine that costs next to nothing, Loom as it ships, and gwauth by itself."""
     stack.manage("load_catalog", str(HERE / "catalog.yaml"))
-    plain_port, bare_port = free_port(), free_port()
     with Desk(stack) as desk, acting(stack) as actor:
-        slug = desk.launch("bench gateway", engine="bench-upstream", version="1").slug
-        upstream, gwauth = actor.ask("upstream", slug=slug), actor.ask("gwauth")
-        headers = {"Host": f"{slug}.engines.localhost:{stack.port}", "Cookie": desk.enter(slug), **SCRIPT}
-        question = {
-            **headers, ":path": "/_gw/auth", "X-Aigc-Gw": gwauth["secret"], "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/",
-        }  # fmt: skip
-        plain = [str(caddy_binary()), "run", "--config", str(HERE / "plain.Caddyfile"), "--adapter", "caddyfile"]
-        variables = os.environ | {"BENCH_PORT": str(plain_port), "BENCH_UPSTREAM": upstream}
-        with serving(plain, plain_port, variables), serving_app("bench.bare_app:app", bare_port):
-            through, floor = in_turn(
-                (f"127.0.0.1:{stack.port}", headers, len(BODY)), (f"127.0.0.1:{plain_port}", headers, len(BODY))
-            )
-            decided, bare = in_turn((gwauth["address"], question, 0), (f"127.0.0.1:{bare_port}", question, 0))
-    target, ok = f"≥ {TARGET_SHARE:.2f} × floor", through >= floor * TARGET_SHARE
-    return [
-        Figure(f"gateway: requests over {CONNECTIONS} connections", through, "1/s", floor, target, ok),
-        Figure("gwauth alone: decisions of one process", decided, "1/s", bare),
-    ]
+        return [
+            *beside_plain_proxy(stack, desk, actor, engine=("bench-upstream", "1"), path="/", name="the cheapest engine"),
+            *beside_plain_proxy(stack, desk, actor, engine=("loom", "2"), path="/healthz", name="Loom"),
+            decisions(stack, desk, actor),
+        ]
+
+
+def beside_plain_proxy(
+    stack: Stack, desk: Desk, actor: Actor, *, engine: tuple[str, str], path: str, name: str
+) -> Iterator[Figure]:
+    """Run both ways to one engine in turn, so that both see the same machine."""
+    launched = desk.launch(f"bench {engine[0]}", engine=engine[0], version=engine[1])
+    slug = launched.slug
+    upstream = actor.ask("upstream", slug=slug)
+    headers = visitor(stack, desk, slug) | {":path": path}
+    length = len(httpx.get(f"http://{upstream}{path}").content)
+    port = free_port()
+    plain = [str(caddy_binary()), "run", "--config", str(HERE / "plain.Caddyfile"), "--adapter", "caddyfile"]
+    with serving(plain, port, os.environ | {"BENCH_PORT": str(port), "BENCH_UPSTREAM": upstream}):
+        through, floor = in_turn((f"127.0.0.1:{stack.port}", headers, length), (f"127.0.0.1:{port}", headers, length))
+    ok = through >= floor * TARGET_SHARE
+    yield Figure(f"gateway: {CONNECTIONS} connections to {name}", through, "1/s", floor, f"≥ {TARGET_SHARE:.2f} × floor", ok)
+    desk.delete(launched)
+
+
+def decisions(stack: Stack, desk: Desk, actor: Actor) -> Figure:
+    """What one gwauth process decides, beside an ASGI application that says yes to everything."""
+    slug = desk.launch("bench gwauth", engine="bench-upstream", version="1").slug
+    gwauth, port = actor.ask("gwauth"), free_port()
+    about = {"X-Aigc-Gw": gwauth["secret"], "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/"}
+    question = visitor(stack, desk, slug) | {":path": "/_gw/auth"} | about
+    with serving_app("bench.bare_app:app", port):
+        decided, bare = in_turn((gwauth["address"], question, 0), (f"127.0.0.1:{port}", question, 0))
+    return Figure("gwauth alone: decisions of one process", decided, "1/s", bare)
+
+
+def visitor(stack: Stack, desk: Desk, slug: str) -> dict[str, str]:
+    """What the script of a page of this engine sends, once its visitor has been let in."""
+    return {"Host": f"{slug}.engines.localhost:{stack.port}", "Cookie": desk.enter(slug), **SCRIPT}
 
 
 Way = tuple[str, Mapping[str, str], int]
