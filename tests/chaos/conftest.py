@@ -11,7 +11,7 @@ from tests.chaos.world import World
 from tests.stack import Person, Stack
 
 # Phases long enough to be hit, rounds short enough to be waited for.
-VARIABLES = {"AIGC_SWEEP_SECONDS": "2", "AIGC_STOP_GRACE_SECONDS": "5"}
+VARIABLES = {"AIGC_SWEEP_SECONDS": "2", "AIGC_STOP_GRACE_SECONDS": "4"}
 
 
 @pytest.fixture(scope="session")
