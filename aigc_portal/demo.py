@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml"]
 DEFAULT_HTTP_PORT = 80
+# Live messages are small and go to many: compressing each for each browser costs more than it saves.
+WEB_OPTIONS = ["--lifespan", "off", "--ws-per-message-deflate", "false"]
 # The only worker need not look for others when it starts.
 ALONE = ["--without-gossip", "--without-mingle"]
 # After a demo that was killed, its programs need a moment to end.
@@ -89,7 +91,7 @@ def programs() -> list[Program]:
     celery = [python, "-m", "celery", "--app", "aigc_portal", "--quiet"]
     web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
     return [
-        Program("web", [*uvicorn, "--port", str(web), "--lifespan", "off", "aigc_portal.asgi:application"], port=web),
+        Program("web", [*uvicorn, *WEB_OPTIONS, "--port", str(web), "aigc_portal.asgi:application"], port=web),
         Program("gwauth", [*uvicorn, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
         Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
         Program(

@@ -205,8 +205,8 @@ GATEWAY_BIND = env.list("AIGC_GATEWAY_BIND", default=["127.0.0.1", "::1"])
 # PEM files; needed when the portal's origin is https.
 GATEWAY_CERTIFICATE = env("AIGC_TLS_CERTIFICATE", default="")
 GATEWAY_CERTIFICATE_KEY = env("AIGC_TLS_KEY", default="")
-# Regular expressions for host:port of engines that do not run on this machine; nothing else is ever dialled.
-GATEWAY_UPSTREAM_PATTERNS = env.list("AIGC_GATEWAY_UPSTREAM_PATTERNS", default=[])
+# Regular expressions for host:port of engines that do not run on this machine, by spaces; nothing else is ever dialled.
+GATEWAY_UPSTREAM_PATTERNS = env("AIGC_GATEWAY_UPSTREAM_PATTERNS", default="").split()
 GWAUTH_BIND = env("AIGC_GWAUTH_BIND", default="127.0.0.1:8002")
 PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
 

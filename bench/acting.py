@@ -11,14 +11,14 @@ import django
 
 django.setup()
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from django.db import transaction
+from django.conf import settings  # noqa: E402 - after setup
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402 - after setup
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402 - after setup
+from django.db import transaction  # noqa: E402 - after setup
 
-from engines.models import Instance
-from engines.operations.instances import rename_instance
-from tenants.models import Membership, Tenant, User
+from engines.models import Instance  # noqa: E402 - after setup
+from engines.operations.instances import rename_instance  # noqa: E402 - after setup
+from tenants.models import Membership, Tenant, User  # noqa: E402 - after setup
 
 
 def seats(tenant: str, count: int) -> list[str]:

@@ -15,7 +15,7 @@ from bench.processes import Actor, acting, serving_app
 from tests.stack import Stack, free_port
 
 SEATS = 200
-CHANGES = 25
+CHANGES = 60
 TARGET_MS = 150
 ARRIVAL_SECONDS = 10
 GREETING = ""

@@ -1,7 +1,8 @@
 """`python -m bench.load`: ask one address over connections that stay open, each again as soon as it is answered.
 
-Reads `{"address", "seconds", "connections", "headers", "length"}` from stdin. Any answer but a 200 with `length` bytes of body ends
-it with an error. Prints `{"per_second", "busy"}`: `busy` is this process's share of one processor, near 1 if it is the bottleneck.
+Reads `{"address", "seconds", "connections", "headers", "length"}` from stdin; the header `:path` is the path. Any answer but a
+200 with `length` bytes of body ends it with an error. Prints `{"per_second", "busy"}`: `busy` is this process's share of one
+processor, near 1 if it is the bottleneck.
 """
 
 import asyncio

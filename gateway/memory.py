@@ -10,6 +10,8 @@ from gateway.standing import Standing, Visitor
 
 KEEP_SECONDS = 2.0
 LIMIT = 20_000
+# Less than the gateway waits for us, so that the visitor gets our sentence and not its.
+PATIENCE_SECONDS = 4.0
 
 LookUp = Callable[[str, Visitor], Standing]
 Clock = Callable[[], float]
@@ -32,13 +34,14 @@ class Memory:
         self.size = 0
 
     async def standing(self, slug: str, visitor: Visitor, *, keep_seconds: float = KEEP_SECONDS) -> Standing:
-        """Return what was true at most `keep_seconds` ago. Raises standing.Unavailable."""
+        """Return what was true at most `keep_seconds` ago. Raises standing.Unavailable or TimeoutError."""
         entry = self.entries.get(slug, {}).get(visitor)
         if entry is None or (entry.task.done() and self.clock() - entry.asked_at >= keep_seconds):
             entry = self._ask(slug, visitor)
         if entry.task.done():
             return entry.task.result()
-        return await asyncio.shield(entry.task)  # one visitor hanging up must not cut off the others
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asyncio.shield(entry.task)  # one visitor hanging up must not cut off the others
 
     def forget(self, slug: str) -> None:
         """The instance has changed; look-ups still under way answer those who wait, and nobody after them."""

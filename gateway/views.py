@@ -19,7 +19,7 @@ from gateway import handoff
 from gateway.answers import RETRY_SECONDS
 from gateway.names import engine_origin, safe_path
 from gateway.standing import find_visit
-from gateway.waiting import can_be_cancelled, is_coming, last_wish, waiting_sentence
+from gateway.waiting import can_be_cancelled, is_coming, is_queueing, last_wish, waiting_sentence
 from tenants import access
 from tenants.models import Membership, User
 
@@ -114,7 +114,7 @@ def _waking_context(instance: Instance, membership: Membership, path: str) -> di
         "membership": membership,
         "live_instance": instance.slug,
         "steps": steps_of(instance) if coming or instance.state == InstanceState.FAILED else [],
-        "queue_position": queue_position(instance) if coming else None,
+        "queue_position": queue_position(instance) if is_queueing(instance) else None,
         "wish": last_wish(instance),
         "path": path,
         "coming": coming,

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 
 from engines.models import Instance, InstanceEvent
+from engines.reasons import Reason
 from engines.states import COMING_UP, DesiredState, InstanceState
 
 
@@ -12,6 +13,11 @@ def is_coming(instance: Instance) -> bool:
     return instance.desired_state == DesiredState.RUNNING and not failed
 
 
+def is_queueing(instance: Instance) -> bool:
+    """Whether it really waits for others, and is not just about to be admitted."""
+    return instance.state == InstanceState.QUEUED and instance.reason == Reason.NO_CAPACITY
+
+
 def can_be_cancelled(instance: Instance) -> bool:
     """Whether its way up can still be ended before it runs."""
     return instance.desired_state == DesiredState.RUNNING and instance.state in COMING_UP
@@ -19,7 +25,7 @@ def can_be_cancelled(instance: Instance) -> bool:
 
 def waiting_sentence(instance: Instance) -> str:
     """Say in one sentence what the instance is doing: a page's headline, a program's error message."""
-    if instance.state == InstanceState.QUEUED and instance.desired_state == DesiredState.RUNNING:
+    if is_coming(instance) and is_queueing(instance):
         sentence = _("%(name)s waits for a free GPU.")
     elif is_coming(instance):
         sentence = _("%(name)s is starting.")

@@ -30,5 +30,5 @@ DROP TRIGGER append_only ON billing_charge;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0001_books"), ("engines", "0003_append_only")]
+    dependencies = [("billing", "0001_books"), ("engines", "0002_append_only")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]

@@ -60,7 +60,8 @@ class Instance(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=_choices(InstanceState), default=InstanceState.QUEUED)
     applied_generation = models.PositiveIntegerField(default=0, help_text=_("The wish that the current workload came from."))
     settled_generation = models.PositiveIntegerField(default=0, help_text=_("The wish that ended in failure, if it did."))
-    reason = models.CharField(_("reason"), max_length=20, choices=[(r.value, r.value) for r in Reason], blank=True)
+    # Reasons are a closed vocabulary in code (engines.reasons); a new one needs no migration.
+    reason = models.CharField(_("reason"), max_length=30, blank=True)
     evidence = models.TextField(_("evidence"), blank=True)
     state_since = models.DateTimeField(_("state since"), default=timezone.now)
     deadline_at = models.DateTimeField(_("deadline"), null=True, blank=True)
@@ -180,7 +181,7 @@ class InstanceEvent(models.Model):
     )
     old_state = models.CharField(_("old state"), max_length=12, blank=True)
     new_state = models.CharField(_("new state"), max_length=12, blank=True)
-    reason = models.CharField(_("reason"), max_length=20, choices=[(r.value, r.value) for r in Reason])
+    reason = models.CharField(_("reason"), max_length=30)
     evidence = models.TextField(_("evidence"), blank=True)
     generation = models.PositiveIntegerField()
     run_id = models.CharField(_("run"), max_length=100, blank=True)

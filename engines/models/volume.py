@@ -7,6 +7,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from engines.clusters.names import new_slug, volume_name
+from engines.models.catalog import EngineVersion
 
 
 class Volume(models.Model):
@@ -57,6 +58,15 @@ class Volume(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def readable_by(self, version: EngineVersion) -> bool | None:
+        """Whether the version reads what is on it: False for another engine's data and for data to be migrated first,
+        None (it should) for data that another version of the same engine wrote."""
+        writer = self.written_by
+        if writer is None or writer == version:
+            return True
+        must_migrate = writer.version in version.migrates_from or version.version in writer.migrates_from
+        return False if writer.engine_id != version.engine_id or must_migrate else None
 
     @property
     def workload_volume(self) -> str:

@@ -31,16 +31,11 @@ def choose_cluster(engine_version: EngineVersion, gpu_class: GpuClass, *, wanted
 
 def require_compatible_data(volume: Volume, engine_version: EngineVersion) -> None:
     """Refuse data of another engine, and data that must be migrated first."""
-    writer = volume.written_by
-    if writer is None or writer == engine_version:
+    if volume.readable_by(engine_version) is not False:
         return
-    if writer.engine_id != engine_version.engine_id:
-        raise Unavailable(
-            _("“%(volume)s” was written by %(writer)s, which %(version)s cannot read.")
-            % {"volume": volume.name, "writer": writer, "version": engine_version}
-        )
-    if writer.version in engine_version.migrates_from or engine_version.version in writer.migrates_from:
-        raise Unavailable(
-            _("“%(volume)s” was written by %(writer)s and has to be migrated before %(version)s can read it.")
-            % {"volume": volume.name, "writer": writer, "version": engine_version}
-        )
+    names = {"volume": volume.name, "writer": volume.written_by, "version": engine_version}
+    if volume.written_by is not None and volume.written_by.engine_id == engine_version.engine_id:
+        sentence = _("“%(volume)s” was written by %(writer)s and has to be migrated before %(version)s can read it.")
+    else:
+        sentence = _("“%(volume)s” was written by %(writer)s, which %(version)s cannot read.")
+    raise Unavailable(sentence % names)

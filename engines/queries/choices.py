@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from engines.models import Engine, EngineVersion, Instance, Volume
 from engines.queries.launching import ClassOption, EngineOption, class_options, last_launch, suggested_name
-from engines.queries.volumes import attachable_volumes, reads_data_of
+from engines.queries.volumes import attachable_volumes
 from tenants.models import Membership
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: 
         (each for each in offer.versions if "version" not in wanted and last and each.pk == last.engine_version_id),
         offer.versions,
     )
-    volumes = [VolumeOption(each, reads_data_of(version, each)) for each in attachable_volumes(membership)]
+    volumes = [VolumeOption(each, each.readable_by(version)) for each in attachable_volumes(membership)]
     storage = "attach" if wanted.get("storage") == "attach" and volumes else "new"
     volume = _chosen_volume(volumes, wanted) if storage == "attach" else None
     options = class_options(membership, version, volume)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
-from engines.models import EngineVersion, Instance, Volume
+from engines.models import Instance, Volume
 from engines.states import InstanceState
 from tenants import access
 from tenants.errors import NotVisible
@@ -46,20 +46,6 @@ def volume_rows(membership: Membership) -> list[VolumeRow]:
 def attachable_volumes(membership: Membership) -> list[Volume]:
     """Return kept volumes that the member may launch with."""
     return [row.volume for row in volume_rows(membership) if row.place == "kept" and row.operate]
-
-
-def reads_data_of(version: EngineVersion, volume: Volume) -> bool | None:
-    """Tell whether a version is known to read a volume's data: None when another version of its engine wrote it."""
-    writer = volume.written_by
-    if writer is None or writer == version:
-        return True
-    if (
-        writer.engine_id != version.engine_id
-        or writer.version in version.migrates_from
-        or version.version in writer.migrates_from
-    ):
-        return False
-    return None
 
 
 def volume_of(instance: Instance) -> Volume:

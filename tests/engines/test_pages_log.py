@@ -18,7 +18,7 @@ from tests.driving import drive
 
 @pytest.fixture
 def talkative(alice_in_acme: Membership, gpu_class: GpuClass, cluster: Cluster) -> Instance:
-    version = factories.make_engine_version("--say", "<i>tick</i>")
+    version = factories.make_engine_version("--greet", "<i>tick</i>")
     instance = launch_instance(membership=alice_in_acme, engine_version=version, gpu_class=gpu_class, name="Talkative")
     return drive(instance, InstanceState.RUNNING)
 

@@ -1,4 +1,6 @@
+import json
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_portal.embedded.ports import caddy_binary
 from gateway.configuration import BadConfiguration, GatewaySettings, caddy_environment, upstream_pattern
+from gateway.management.commands.gateway import CADDYFILE
 
 LOCAL = GatewaySettings(
     portal_origin="http://portal.localhost:8000",
@@ -52,6 +56,7 @@ def test_on_one_machine_one_port_serves_all_names():
         "AIGC_GW_TLS_KEY": "",
         "AIGC_GW_ADMIN": "/run/caddy.sock",
         "AIGC_GW_STORAGE": "/data/caddy",
+        "GOGC": "400",
     }
 
 
@@ -111,3 +116,20 @@ def test_exactly_the_ports_of_local_engines_may_be_dialled(first, last):
 def test_every_port_is_matched_by_itself_and_no_other():
     pattern = re.compile(upstream_pattern(range(1_987, 20_345), []))
     assert [port for port in range(65_536) if pattern.fullmatch(f"127.0.0.1:{port}")] == list(range(1_987, 20_345))
+
+
+@pytest.mark.parametrize("given", [LOCAL, CLUSTER], ids=["local", "cluster"])
+def test_caddy_understands_the_configuration(given):
+    environment = caddy_environment(given)
+    result = subprocess.run(
+        [caddy_binary(), "adapt", "--config", CADDYFILE, "--adapter", "caddyfile"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = json.dumps(json.loads(result.stdout))
+    assert json.dumps(environment["AIGC_GW_UPSTREAM_PATTERN"]) in text
+    assert "AIGC_GW_SECRET" in text
+    assert '"tls_connection_policies"' in text or given is LOCAL
+    assert "{$" not in text

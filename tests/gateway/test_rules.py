@@ -150,7 +150,7 @@ def test_rule_6_an_unprefixed_cookie_that_a_sister_tossed_is_no_pass(gateway, in
 
 def test_rule_7_an_engine_that_does_not_run_shows_the_waking_page(gateway, make_instance, alice_client):
     for state, wish, message in (
-        (InstanceState.QUEUED, "running", "{name} waits for a free GPU."),
+        (InstanceState.QUEUED, "running", "{name} is starting."),
         (InstanceState.STARTING, "running", "{name} is starting."),
         (InstanceState.STOPPED, "stopped", "{name} is paused."),
     ):

@@ -34,6 +34,14 @@ def test_keys_rotate():
     assert read(Keyring(["new:" + "x" * 32]).sign(TOKEN)) is None
 
 
+def test_the_longest_token_fits_and_longer_texts_are_not_even_looked_at():
+    longest = Token("b" * 20, 2**63, "f" * 16, 10**12, 10**12)
+    keys = Keyring(["k" * 16 + ":" + "n" * 32])
+    assert keys.read(keys.sign(longest), slug="b" * 20, now=0) == longest
+    assert keys.read(keys.sign(longest).ljust(257, "x"), slug="b" * 20, now=0) is None
+    assert keys._genuine.cache_info().currsize == 1
+
+
 @given(st.text(max_size=80))
 def test_no_text_passes_for_a_token_or_breaks_the_reader(text):
     assert read(text) is None

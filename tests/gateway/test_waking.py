@@ -43,7 +43,11 @@ def test_it_says_who_paused_it(make_row, anna, alice_client):
     instance = make_row()
     pause_instance(instance=instance, by=Membership.objects.get(user=anna))
     Instance.objects.update(state="stopped", reason="paused")
-    assert "Last asked by anna" in alice_client.get(address(instance)).content.decode()
+    page = " ".join(alice_client.get(address(instance)).content.decode().split())
+    assert '<p class="muted small"> anna, <time' in page
+    Instance.objects.update(state="starting", reason="engine_starting")
+    page = " ".join(alice_client.get(address(instance)).content.decode().split())
+    assert "Paused. The data is kept; the GPU is free for others. anna, <time" in page
 
 
 def test_looking_starts_nothing(make_row, alice_client, settings):

@@ -38,5 +38,5 @@ DROP FUNCTION refuse_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("engines", "0002_initial")]
+    dependencies = [("engines", "0001_initial")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
