@@ -1,4 +1,4 @@
-"""One stack for all of chaos: starting one takes seconds. `xdist_group` keeps its tests on one worker."""
+"""One stack for all of chaos: starting one takes seconds. tests/scheduling.py keeps its tests on one worker."""
 
 import os
 import shutil

@@ -14,8 +14,6 @@ from tests.chaos.world import PATIENCE_SECONDS, World, sentences
 from tests.stack import Person
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 FREE_AGAIN = "The GPU is free again, and nothing more is charged."
 
 

@@ -11,8 +11,6 @@ import pytest
 from tests.chaos.world import World
 from tests.stack import ROOT
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 
 def test_a_killed_demo_starts_again_and_finds_its_engines(world):
     slug = world.launch("Survivor", "steady")

@@ -9,8 +9,6 @@ from tests.chaos import strange
 from tests.chaos.world import PATIENCE_SECONDS, Visitor, World
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 # What holds the truth or acts on it is killed in every `make test`, the others in `make chaos`.
 ACTORS = ["worker", "watcher", "valkey", "postgres"]
 OTHERS = ["web", "gwauth", "gateway", "beat", "worker's child"]
