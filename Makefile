@@ -26,7 +26,7 @@ demo: $(VENV)/.runs ## Set up and run the whole product; DATA=directory and PORT
 	@exec env $(DEMO_ENV) $(RUN)/python manage.py demo
 
 test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
-	@$(RUN)/pytest -n auto --dist loadgroup $(ARGS)
+	@$(RUN)/pytest -n auto $(ARGS)
 
 chaos: $(VENV)/.ready ## Kill everything everywhere, for minutes; `make test` runs the quick part of it
 	@$(RUN)/pytest tests/chaos -m "chaos_full or not chaos_full" $(ARGS)

@@ -9,6 +9,12 @@ from engines.clusters import get_cluster
 from engines.models import Cluster, EngineVersion, GpuClass
 from tenants.models import Membership, Role, Tenant, User
 from tests import factories
+from tests.scheduling import ByDirectory
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDirectory:
+    return ByDirectory(config, log)
 
 
 @pytest.fixture

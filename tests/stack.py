@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -56,7 +57,8 @@ class Stack:
     def start(self) -> None:
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
         if not hasattr(self, "_variables"):
-            first = free_port()
+            # Below the ports that outgoing connections take, which may come between choosing a port and listening on it.
+            first = 10_000 + secrets.randbelow(20) * 100
             self._variables = {
                 "AIGC_DATA_DIR": str(self.data_dir),
                 "AIGC_PORTAL_ORIGIN": self.portal,
@@ -64,7 +66,7 @@ class Stack:
                 "AIGC_PORTAL_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_GWAUTH_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_LOCAL_PORT_FIRST": str(first),
-                "AIGC_LOCAL_PORT_LAST": str(min(first + 99, 65535)),
+                "AIGC_LOCAL_PORT_LAST": str(first + 99),
                 "PYTHONUNBUFFERED": "1",
             } | dict(self.variables)
         already = len(self.output())

@@ -9,7 +9,7 @@ STARTUP_LIMIT_SECONDS = 60
 _LOOM = "-m engines.demo_engine --version 2 --host 127.0.0.1 --port {port} --data-dir {data}"
 _FAULTS = {
     "steady": "",
-    "slow": "--start-delay 8",
+    "slow": "--start-delay 6",
     "stubborn": "--ignore-sigterm",
 }
 

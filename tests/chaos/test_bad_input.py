@@ -1,10 +1,7 @@
 """Engines that misbehave and wishes that cannot be granted: what the person reads, what is free again, what Retry does."""
 
-import os
-import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,8 +13,6 @@ from tests.chaos import strange
 from tests.chaos.world import PATIENCE_SECONDS, World, sentences
 from tests.stack import Person
 from tests.waiting import wait_until
-
-pytestmark = pytest.mark.xdist_group("chaos")
 
 FREE_AGAIN = "The GPU is free again, and nothing more is charged."
 
@@ -106,22 +101,10 @@ def every_port_taken(world: World) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def small_disk(world: World) -> Iterator[Path]:
-    """The directory of the cluster `small-disk`, a file system of its own of 4 MiB."""
-    root = world.stack.data_dir / "clusters" / "small-disk"
-    root.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "none", root], capture_output=True, text=True, check=False
-    ) if shutil.which("mount") and os.geteuid() == 0 else None  # fmt: skip
-    if mounted is None or mounted.returncode:
-        pytest.skip(f"a full disk needs the right to mount one: {mounted.stderr.strip() if mounted else 'not root'}")
-    yield root
-    subprocess.run(["umount", "--lazy", root], check=True)
-
-
-def test_on_a_full_disk_the_launch_fails_and_works_once_there_is_room(world, small_disk):
-    stuffing = small_disk / "stuffing"
+def test_on_a_full_disk_the_launch_fails_and_works_once_there_is_room(world):
+    if world.small_disk is None:
+        pytest.skip("a full disk needs the right to mount a small one: root on Linux")
+    stuffing = world.small_disk / "stuffing"
     fill(stuffing)
     slug = world.launch("Without room", "steady", strange.TINY)
     assert_failed(

@@ -11,8 +11,6 @@ import pytest
 from tests.chaos.world import World
 from tests.stack import ROOT
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 
 def test_a_killed_demo_starts_again_and_finds_its_engines(world):
     slug = world.launch("Survivor", "steady")
@@ -37,6 +35,7 @@ def test_a_killed_demo_starts_again_and_finds_its_engines(world):
     assert world.pictures(slug) == pictures
 
 
+@pytest.mark.chaos_full
 def test_a_demo_that_ends_while_an_engine_runs_leaves_none_and_says_so_later(world):
     slug = world.launch("Left behind", "steady")
     world.wait(slug, "running")
@@ -81,6 +80,7 @@ def test_ctrl_c_ends_the_engines_even_while_the_database_is_down(world):
     world.wait(slug, "deleted")
 
 
+@pytest.mark.chaos_full
 def test_a_second_demo_on_a_taken_port_says_who_has_it(world: World, tmp_path: Path):
     variables = world.stack.environment | {"AIGC_DATA_DIR": str(tmp_path / "other")}
     second = subprocess.run(

@@ -14,7 +14,7 @@ from tests.chaos import strange
 from tests.chaos.test_kill import VICTIMS
 from tests.chaos.world import PATIENCE_SECONDS, World
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.chaos_full]
+pytestmark = pytest.mark.chaos_full
 
 WISHES = 40
 

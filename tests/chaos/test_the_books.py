@@ -4,11 +4,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from tests.chaos.world import World
-
-pytestmark = pytest.mark.xdist_group("chaos")
 
 SETTLE = "from django.utils import timezone; from billing.operations import settle_due; print(settle_due(now=timezone.now()))"
 

@@ -34,6 +34,7 @@ class World:
     stack: Stack
     person: Person
     directory: Path  # of the strange catalog and what mends its engines
+    small_disk: Path | None = None  # the directory of the cluster `small-disk`, if it could be made
     tenant: str = "acme"
     _connection: psycopg.Connection[dict[str, Any]] | None = field(default=None, init=False)
 
