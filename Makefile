@@ -60,8 +60,8 @@ format: $(VENV)/.ready ## Format code and templates
 	$(if $(TEMPLATES),$(RUN)/djade --target-version 5.2 $(TEMPLATES))
 
 messages: $(VENV)/.ready ## Collect and compile translations; needs gettext
-	$(RUN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-wrap --ignore $(VENV) --ignore $(DATA)
-	$(RUN)/python manage.py compilemessages --ignore $(VENV) --ignore $(DATA)
+	$(RUN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-wrap --add-location file --ignore $(VENV) --ignore $(DATA)
+	$(RUN)/python manage.py compilemessages --locale zh_Hans --ignore $(VENV) --ignore $(DATA)
 
 clean: ## Remove the environment and caches; the data in DATA stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import environ
 from django.templatetags.static import static
+from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.celery import timetable
 from aigc_portal.embedded.layout import addresses, celery_url
@@ -124,7 +125,11 @@ SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = True
+LANGUAGE_COOKIE_NAME = "__Host-language"
+LANGUAGE_COOKIE_AGE = 31_536_000
 LANGUAGE_COOKIE_SECURE = True
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -241,13 +246,14 @@ OPERATORS_ACCENT = {
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
-    "SITE_SUBHEADER": "Operators",
+    "SITE_SUBHEADER": _("Operators"),
     "SITE_SYMBOL": "memory",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icons/portal.svg")},
     ],
     "COLORS": {"primary": OPERATORS_ACCENT},
     "STYLES": [lambda _request: static("css/operators.css")],
+    "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},
 }

@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("gw/", include("gateway.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),
     path("<slug:tenant_slug>/", include("engines.urls")),
 ]

@@ -8,6 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -62,7 +63,7 @@ class PriceAdmin(BookAdmin):
         )
         obj.pk, obj.currency = entered.pk, entered.currency
 
-    @display(description=_("for"), ordering="tenant__name")
+    @display(description=pgettext_lazy("of a price", "for"), ordering="tenant__name")
     def for_whom(self, price: Price) -> Any:
         return price.tenant or _("everybody")
 

@@ -1,10 +1,11 @@
 """Django application configuration."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class EnginesConfig(AppConfig):
     """Engines."""
 
     name = "engines"
-    verbose_name = "Engines"
+    verbose_name = _("Engines")

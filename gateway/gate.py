@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from gateway import handoff
 from gateway.answers import Answer, allowed, redirect, refused
 from gateway.cookies import NONCE, PASS, Cookies, read_cookies, set_cookie
+from gateway.languages import in_language_of
 from gateway.listening import listen_for_changes
 from gateway.memory import PATIENCE_SECONDS, Memory
 from gateway.names import engine_origin, safe_path, slug_of_host
@@ -88,11 +89,15 @@ class Gate:
         if slug is None:
             return refused(404, _("There is nothing here, or it is not yours."), state="unknown", page=False)
         request = _read_request(slug, scope, headers)
+        with in_language_of(request.visit):
+            return await self._answer(request, scope["path"], judging=b"x-forwarded-method" in headers)
+
+    async def _answer(self, request: Request, path: str, *, judging: bool) -> Answer:
         try:
-            if scope["path"] == "/_gw/auth" and b"x-forwarded-method" in headers:
+            if path == "/_gw/auth" and judging:
                 return await self._judge(request)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self._platform(scope["path"], request)
+                return await self._platform(path, request)
         except (Unavailable, redis.RedisError, TimeoutError) as error:
             log.warning("nobody can be let in: %s", error.__cause__ or repr(error))
             sentence = _("The portal cannot check your access at the moment. Try again in a few seconds.")

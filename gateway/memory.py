@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from gateway.standing import Standing, Visitor
@@ -63,7 +64,8 @@ class Memory:
         return entry
 
     async def _run(self, slug: str, visitor: Visitor) -> Standing:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self.look_up, slug, visitor)
+        # The context carries the visitor's language, which the standing's message is in.
+        return await asyncio.get_running_loop().run_in_executor(self.executor, copy_context().run, self.look_up, slug, visitor)
 
     def _drop_failure(self, slug: str, visitor: Visitor, entry: _Entry, task: asyncio.Task[Standing]) -> None:
         """A failed look-up is tried again by the next request."""

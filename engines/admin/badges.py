@@ -3,6 +3,8 @@
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
+from engines.admin.words import STATE_WORDS
+
 # Icon of Material Symbols, and the colour's name in the admin's theme.
 LOOKS: dict[str, tuple[str, str]] = {
     "queued": ("hourglass_top", "warning"),
@@ -25,8 +27,8 @@ LOOKS: dict[str, tuple[str, str]] = {
 
 
 def badge(state: str, word: str = "") -> SafeString:
-    """Render a state, under its own name or another word."""
+    """Render a state, under its own word or another."""
     icon, variant = LOOKS[state]
     return mark_safe(  # noqa: S308 - rendered by a template, which escapes
-        render_to_string("unfold/helpers/label.html", {"text": word or state, "icon": icon, "type": variant})
+        render_to_string("unfold/helpers/label.html", {"text": word or STATE_WORDS[state], "icon": icon, "type": variant})
     )

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -159,23 +159,23 @@ class EngineVersionAdmin(ModelAdmin):
 
     @display(description=_("default"), ordering="is_default", label="primary")
     def default(self, version: EngineVersion) -> str | None:
-        return _now("default") if version.is_default else None
+        return gettext("default") if version.is_default else None
 
     @admin.action(description=_("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
-        _each(request, queryset, operations.publish_version, _now("Published"))
+        _each(request, queryset, operations.publish_version, gettext("Published"))
 
     @admin.action(description=_("Deprecate"), permissions=["change"])
     def deprecate(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
-        _each(request, queryset, operations.deprecate_version, _now("Deprecated"))
+        _each(request, queryset, operations.deprecate_version, gettext("Deprecated"))
 
     @admin.action(description=_("Make the default"), permissions=["change"])
     def make_default(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
-        _each(request, queryset, operations.make_default_version, _now("Now the default"))
+        _each(request, queryset, operations.make_default_version, gettext("Now the default"))
 
     @admin.action(description=_("Copy to a new draft"), permissions=["copy"])
     def copy_to_draft(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
-        _each(request, queryset, operations.copy_version, _now("Copied to a draft"))
+        _each(request, queryset, operations.copy_version, gettext("Copied to a draft"))
 
     publish_one = detail_action(
         "publish_one",
@@ -183,7 +183,7 @@ class EngineVersionAdmin(ModelAdmin):
         icon="publish",
         ask=_("Publish this version?"),
         consequence=_("Everybody can launch it from then on, and what it runs no longer changes."),
-        run=lambda request, version: _each(request, [version], operations.publish_version, _now("Published")),
+        run=lambda request, version: _each(request, [version], operations.publish_version, gettext("Published")),
         permissions=["change"],
         variant=ActionVariant.PRIMARY,
     )
@@ -193,7 +193,7 @@ class EngineVersionAdmin(ModelAdmin):
         icon="star",
         ask=_("Make this version the default?"),
         consequence=_("Artists who pick no version get this one at their next launch. What runs is not touched."),
-        run=lambda request, version: _each(request, [version], operations.make_default_version, _now("Now the default")),
+        run=lambda request, version: _each(request, [version], operations.make_default_version, gettext("Now the default")),
         permissions=["change"],
     )
     deprecate_one = detail_action(
@@ -202,7 +202,7 @@ class EngineVersionAdmin(ModelAdmin):
         icon="do_not_disturb_on",
         ask=_("Deprecate this version?"),
         consequence=_("It is no longer recommended. Instances that use it go on."),
-        run=lambda request, version: _each(request, [version], operations.deprecate_version, _now("Deprecated")),
+        run=lambda request, version: _each(request, [version], operations.deprecate_version, gettext("Deprecated")),
         permissions=["change"],
     )
     copy_one = detail_action(
@@ -211,7 +211,7 @@ class EngineVersionAdmin(ModelAdmin):
         icon="content_copy",
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
-        run=lambda request, version: _each(request, [version], operations.copy_version, _now("Copied to a draft")),
+        run=lambda request, version: _each(request, [version], operations.copy_version, gettext("Copied to a draft")),
         permissions=["copy"],
     )
 

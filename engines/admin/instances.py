@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
@@ -24,6 +24,7 @@ from unfold.enums import ActionVariant
 
 from engines.admin.acting import ReadOnlyAdmin, detail_action, operate
 from engines.admin.badges import badge
+from engines.admin.words import STATE_WORDS, StateFilter, transition_words
 from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
@@ -103,7 +104,7 @@ class EventInline(TabularInline):
 
     @display(description=_("transition"))
     def move(self, event: InstanceEvent) -> str:
-        return f"{event.old_state} → {event.new_state}" if event.new_state else ""
+        return transition_words(event)
 
     @display(description=_("why"))
     def why(self, event: InstanceEvent) -> str:
@@ -114,8 +115,8 @@ class EventInline(TabularInline):
 class InstanceAdmin(ReadOnlyAdmin):
     list_display = ("name", "state_badge", "wish", "why", "tenant", "owner", "engine_version", "gpu_class", "cluster", "age")
     list_filter = (
-        ("state", ChoicesDropdownFilter),
-        ("desired_state", ChoicesDropdownFilter),
+        ("state", StateFilter),
+        ("desired_state", StateFilter),
         ("reason", ChoicesDropdownFilter),
         ("tenant", AutocompleteSelectFilter),
         ("owner", AutocompleteSelectFilter),
@@ -134,7 +135,7 @@ class InstanceAdmin(ReadOnlyAdmin):
     actions_detail = ("pause_one", "resume_one", "restart_one", "delete_one")
     inlines = (EventInline,)
     fieldsets = (
-        (None, {"fields": (("name", "slug"), ("state_badge", "desired_state"), "why", "evidence")}),
+        (None, {"fields": (("name", "slug"), ("state_badge", "desired"), "why", "evidence")}),
         (
             _("What and where"),
             {"fields": (("tenant", "owner"), ("engine_version", "gpu_class"), ("cluster", "volume"))},
@@ -167,29 +168,33 @@ class InstanceAdmin(ReadOnlyAdmin):
     def state_badge(self, instance: Instance) -> SafeString:
         return badge(instance.state)
 
+    @display(description=_("desired state"))
+    def desired(self, instance: Instance) -> str:
+        return str(STATE_WORDS[instance.desired_state])
+
     @display(description=_("wish"), ordering="desired_state", empty_value="")
     def wish(self, instance: Instance) -> str | None:
-        return instance.desired_state if instance.desired_state != instance.state else None
+        return str(STATE_WORDS[instance.desired_state]) if instance.desired_state != instance.state else None
 
     @display(description=_("why"), ordering="reason")
     def why(self, instance: Instance) -> str:
         return str(instance.explanation.sentence) if instance.explanation else ""
 
-    @display(description=_("for"), ordering="-state_since")
+    @display(description=pgettext_lazy("duration of a state", "for"), ordering="-state_since")
     def age(self, instance: Instance) -> str:
         return timesince(instance.state_since, depth=1)
 
     @admin.action(description=_("Pause"), permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        operate(request, queryset, _pause, _now("Asked to pause"))
+        operate(request, queryset, _pause, gettext("Asked to pause"))
 
     @admin.action(description=_("Resume or retry"), permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        operate(request, queryset, _resume, _now("Asked to resume"))
+        operate(request, queryset, _resume, gettext("Asked to resume"))
 
     @admin.action(description=_("Restart"), permissions=["operate"])
     def restart(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        operate(request, queryset, _restart, _now("Asked to restart"))
+        operate(request, queryset, _restart, gettext("Asked to restart"))
 
     @admin.action(description=_("Delete, keep the data"), permissions=["operate"])
     def delete_keeping_data(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse | None:
@@ -202,13 +207,13 @@ class InstanceAdmin(ReadOnlyAdmin):
     def _delete(self, request: HttpRequest, queryset: QuerySet[Instance], name: str, *, keep_volume: bool) -> HttpResponse | None:
         """Ask once with the consequence named, then delete."""
         if "confirmed" in request.POST:
-            operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, _now("Asked to delete"))
+            operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, gettext("Asked to delete"))
             return None
         context = {
             **self.admin_site.each_context(request),
             "title": _("Delete instances"),
             "opts": self.opts,
-            "instances": queryset,
+            "instances": [(instance, STATE_WORDS[instance.state]) for instance in queryset],
             "action": name,
             "keep_volume": keep_volume,
             "media": self.media,
@@ -221,7 +226,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         icon="pause",
         ask=_("Pause this instance?"),
         consequence=_("Its work in progress ends; its data is kept and its GPU becomes free."),
-        run=lambda request, instance: operate(request, [instance], _pause, _now("Asked to pause")),
+        run=lambda request, instance: operate(request, [instance], _pause, gettext("Asked to pause")),
         permissions=["operate"],
     )
     resume_one = detail_action(
@@ -230,7 +235,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         icon="play_arrow",
         ask=_("Resume this instance?"),
         consequence=_("It takes a GPU and is charged to its tenant from then on."),
-        run=lambda request, instance: operate(request, [instance], _resume, _now("Asked to resume")),
+        run=lambda request, instance: operate(request, [instance], _resume, gettext("Asked to resume")),
         permissions=["operate"],
         variant=ActionVariant.PRIMARY,
     )
@@ -240,7 +245,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         icon="restart_alt",
         ask=_("Restart this instance?"),
         consequence=_("Its work in progress ends; it comes up again on the same data."),
-        run=lambda request, instance: operate(request, [instance], _restart, _now("Asked to restart")),
+        run=lambda request, instance: operate(request, [instance], _restart, gettext("Asked to restart")),
         permissions=["operate"],
     )
     delete_one = detail_action(
@@ -249,7 +254,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         icon="delete",
         ask=_("Delete this instance?"),
         consequence=_("It stops and is removed for good. Its data is kept as a volume that can be attached to another instance."),
-        run=lambda request, instance: operate(request, [instance], _delete_keeping_data, _now("Asked to delete")),
+        run=lambda request, instance: operate(request, [instance], _delete_keeping_data, gettext("Asked to delete")),
         permissions=["operate"],
         variant=ActionVariant.DANGER,
     )

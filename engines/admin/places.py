@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -25,11 +25,11 @@ from engines.models import Capacity, Cluster, GpuClass
 def watcher_badge(watched_at: Any) -> SafeString:
     """Say when the cluster's watcher was last alive."""
     if watched_at is None:
-        return badge("silent", _now("never"))
+        return badge("silent", gettext("never"))
     age = max(timezone.now() - watched_at, timedelta(0))
     if age < SILENT_AFTER:
-        return badge("fresh", _now("watched"))
-    return badge("silent", _now("silent for %(age)s") % {"age": timesince(watched_at, depth=1)})
+        return badge("fresh", gettext("watched"))
+    return badge("silent", gettext("silent for %(age)s") % {"age": timesince(watched_at, depth=1)})
 
 
 @admin.register(GpuClass)
@@ -75,7 +75,7 @@ class ClusterForm(ModelForm):
         """A mapping, whatever the kind of cluster makes of it."""
         config = self.cleaned_data["config"] or {}
         if not isinstance(config, dict):
-            raise ValidationError(_now('Must be pairs, such as {"root": "/srv/engines"}.'))
+            raise ValidationError(gettext('Must be pairs, such as {"root": "/srv/engines"}.'))
         return config
 
 

@@ -8,6 +8,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from engines.admin.acting import ReadOnlyAdmin
+from engines.admin.words import transition_words
 from engines.models import InstanceEvent, RunFact
 
 
@@ -38,7 +39,7 @@ class InstanceEventAdmin(RecordAdmin):
 
     @display(description=_("transition"))
     def move(self, event: InstanceEvent) -> str:
-        return f"{event.old_state} → {event.new_state}" if event.new_state else ""
+        return transition_words(event)
 
     @display(description=_("why"), ordering="reason")
     def why(self, event: InstanceEvent) -> str:

@@ -69,8 +69,9 @@ class SchemaForm(ModelForm):
         where = " ".join(
             _("item %(number)d") % {"number": part + 1} if isinstance(part, int) else f"“{part}”" for part in place[1:]
         )
-        sentence = f"{where} {_sentence(details)}".strip()
-        self.add_error(field if field in self.fields else None, sentence[0].upper() + sentence[1:] + ".")
+        said = {"place": where, "problem": _sentence(details)}
+        sentence = (_("%(place)s %(problem)s.") if where else _("%(problem)s.")) % said
+        self.add_error(field if field in self.fields else None, sentence[0].upper() + sentence[1:])
 
 
 def _sentence(details: ErrorDetails) -> str:

@@ -8,7 +8,7 @@ from django.db.models.expressions import OuterRef, Subquery
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -69,11 +69,11 @@ class VolumeAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Move to the trash"), permissions=["operate"])
     def trash(self, request: HttpRequest, queryset: QuerySet[Volume]) -> None:
-        operate(request, queryset, _trash, _now("Moved to the trash"))
+        operate(request, queryset, _trash, gettext("Moved to the trash"))
 
     @admin.action(description=_("Restore from the trash"), permissions=["operate"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Volume]) -> None:
-        operate(request, queryset, _restore, _now("Restored"))
+        operate(request, queryset, _restore, gettext("Restored"))
 
 
 def _trash(volume: Volume, by: Membership) -> None:

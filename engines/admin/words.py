@@ -1,0 +1,38 @@
+"""States in the operators' language: the word that the database keeps, where English has no other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from engines.models import InstanceEvent
+
+STATE_WORDS: dict[str, Promise] = {
+    "queued": _("queued"),
+    "provisioning": _("provisioning"),
+    "starting": _("starting"),
+    "running": _("running"),
+    "stopping": _("stopping"),
+    "stopped": _("stopped"),
+    "failed": _("failed"),
+    "deleting": _("deleting"),
+    "deleted": _("deleted"),
+}
+
+
+def transition_words(event: InstanceEvent) -> str:
+    """Say from which state to which; empty for what is no transition."""
+    return f"{STATE_WORDS.get(event.old_state, '')} → {STATE_WORDS[event.new_state]}" if event.new_state else ""
+
+
+class StateFilter(ChoicesDropdownFilter):
+    """A filter by state: a column's choices keep the database's words, and a filter shows people theirs."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Yield what unfold would, with each state's word in its place."""
+        for each in super().choices(changelist):
+            field = each["form"].fields[self.lookup_kwarg]
+            field.choices = [(value, STATE_WORDS.get(value, word)) for value, word in field.choices]
+            yield each
