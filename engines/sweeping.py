@@ -81,4 +81,4 @@ def _due_for_purge() -> QuerySet[Volume]:
 @transaction.atomic
 def _is_given_up(volume: Volume) -> bool:
     """Wait for whoever restores it at this moment; if nobody did, nobody can any more."""
-    return _due_for_purge().select_for_update().filter(pk=volume.pk).first() is not None
+    return _due_for_purge().select_for_update(no_key=True).filter(pk=volume.pk).first() is not None

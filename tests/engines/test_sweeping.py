@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from engines import hints, sweeping, watching
 from engines.clusters import get_cluster
@@ -110,7 +110,12 @@ def test_what_is_about_to_be_purged_cannot_be_restored(trashed, alice_in_acme):
 @pytest.mark.django_db(transaction=True)
 def test_a_restore_just_before_the_purge_keeps_the_data(trashed, cluster):
     """The purge waits for whoever is restoring."""
-    purge = threading.Thread(target=sweeping.purge_trash)
+
+    def purge_elsewhere():
+        sweeping.purge_trash()
+        connection.close()
+
+    purge = threading.Thread(target=purge_elsewhere)
     with transaction.atomic():
         Volume.objects.filter(pk=trashed.pk).update(state="active", purge_at=None)
         purge.start()
