@@ -43,8 +43,8 @@ def restore_volume(*, volume: Volume, by: Membership) -> None:
 
 
 def _lock_for(volume: Volume, by: Membership) -> Volume:
-    locked = Volume.objects.select_for_update(of=("self",)).select_related("tenant").filter(pk=volume.pk, tenant_id=by.tenant_id)
-    found = locked.exclude(state=Volume.State.DELETED).first()
+    rows = Volume.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
+    found = rows.filter(pk=volume.pk, tenant_id=by.tenant_id).exclude(state=Volume.State.DELETED).first()
     if found is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     if not access.may_operate(by, owner_id=found.owner_id):
