@@ -74,17 +74,23 @@ def _pending(instance: Instance, seen: Observation) -> None:
         explain(instance, seen.reason, seen.evidence)
 
 
+def _is_current(instance: Instance, seen: Observation) -> bool:
+    """Whether this is the workload of the wish last admitted, and not an older one seen late."""
+    return seen.epoch >= instance.applied_generation
+
+
 def _starting(instance: Instance, seen: Observation) -> None:
     fresh_run = instance.state == S.RUNNING and seen.run_id != instance.run_id
-    if instance.state == S.PROVISIONING or fresh_run:
+    if _is_current(instance, seen) and (instance.state == S.PROVISIONING or fresh_run):
         move(instance, S.STARTING, reason=Reason.ENGINE_STARTING, run_id=seen.run_id, upstream=seen.upstream, ready_at=None)
     else:
         _alive(instance, seen)
 
 
 def _ready(instance: Instance, seen: Observation) -> None:
-    current = seen.epoch >= instance.applied_generation
-    if instance.state in {S.PROVISIONING, S.STARTING} and current:
+    if instance.state == S.RUNNING:
+        _starting(instance, seen)  # a new run whose start nobody saw: its address counts from here on
+    if instance.state in {S.PROVISIONING, S.STARTING} and _is_current(instance, seen):
         move(
             instance,
             S.RUNNING,
@@ -105,7 +111,7 @@ def _alive(instance: Instance, seen: Observation) -> None:
 
 
 def _exited(instance: Instance, seen: Observation) -> None:
-    if seen.epoch < instance.applied_generation:
+    if not _is_current(instance, seen):
         return
     if instance.state == S.STOPPING:
         _stopped(instance)
@@ -130,9 +136,11 @@ def _gone(instance: Instance, seen: Observation) -> None:
 
 def _stopped(instance: Instance) -> None:
     """The workload is gone as asked, or as a failure demanded."""
-    failure = instance.reason if is_failure(instance.reason) else None
+    failure = Reason(instance.reason) if is_failure(instance.reason) else None
+    if failure is None and not instance.retry_due:  # a stray of a wish that had failed already: nobody has wished again
+        failure = Reason.WORKLOAD_VANISHED
     if failure and instance.desired_state == DesiredState.RUNNING:
-        fail(instance, Reason(failure), instance.evidence)
+        fail(instance, failure, instance.evidence)
     else:
         reason = Reason(instance.reason) if instance.reason in {Reason.PAUSED, Reason.CANCELLED} else Reason.GONE
         move(instance, S.STOPPED, reason=reason, upstream="", ready_at=None)

@@ -1,5 +1,6 @@
 """Wish → cluster: the only caller of what changes a cluster. Load, act, record; no transaction around the network."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from engines.clusters import get_cluster
-from engines.clusters.base import ClusterError, StaleEpoch
+from engines.clusters.base import ClusterError, ClusterUnavailable, StaleEpoch
 from engines.errors import StaleState
 from engines.models import Capacity, Cluster, Instance, InstanceEvent, Volume
 from engines.observe import explain, fail, move, observe
@@ -18,6 +19,7 @@ from engines.reasons import Reason
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
 from engines.workloads import workload_spec
 
+log = logging.getLogger(__name__)
 S = InstanceState
 # A wish takes at most: rest, queue, start. More means that wishes change under our hands; the next hint goes on.
 MAX_STEPS = 6
@@ -161,6 +163,8 @@ def expire_deadlines(cluster: Cluster) -> None:
             _EXPIRE[InstanceState(instance.state)](instance)
         except (StaleState, StaleEpoch):
             continue  # it moved on after all
+        except (ClusterError, ClusterUnavailable) as error:  # the others are due all the same; this one is asked for again
+            log.warning("overdue workload %s: %s", instance.workload, error)
 
 
 def _expire_queued(instance: Instance) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from engines import hints
@@ -19,11 +21,13 @@ log = logging.getLogger(__name__)
 def sweep() -> None:
     """Observe every cluster, end what is overdue, and ask for every instance that is not where it should be."""
     for cluster in Cluster.objects.all():
-        try:
-            _observe_all(cluster)
-            expire_deadlines(cluster)
-        except ClusterUnavailable as error:
-            log.warning("cluster %s does not answer: %s", cluster.slug, error)
+        for duty in (_observe_all, expire_deadlines):
+            try:
+                duty(cluster)
+            except ClusterUnavailable as error:
+                log.warning("cluster %s does not answer: %s", cluster.slug, error)
+            except Exception:  # one cluster's trouble must not cost the others their guarantee
+                log.exception("cluster %s could not be swept", cluster.slug)
     for instance_id in drifted().values_list("pk", flat=True):
         hints.reconcile_soon(instance_id)
 
@@ -49,13 +53,17 @@ def _observe_all(cluster: Cluster) -> None:
         observe(cluster, seen)
     for instance in Instance.objects.filter(cluster=cluster, state__in=HOLDS_GPU):
         if instance.workload not in looked_at:
-            observe(cluster, adapter.observe(instance.workload))
+            try:
+                observe(cluster, adapter.observe(instance.workload))
+            except (ClusterError, ClusterUnavailable) as error:
+                log.warning("workload %s cannot be looked at: %s", instance.workload, error)
 
 
 def purge_trash() -> None:
     """Delete the data of volumes whose date has come; a cluster that refuses is asked again next time."""
-    due = Volume.objects.select_related("cluster").filter(state=Volume.State.TRASHED, purge_at__lte=timezone.now())
-    for volume in due:
+    for volume in _due_for_purge().select_related("cluster"):
+        if not _is_given_up(volume):
+            continue
         try:
             get_cluster(volume.cluster).delete_volume(volume.workload_volume)
         except (ClusterError, ClusterUnavailable) as error:
@@ -63,3 +71,14 @@ def purge_trash() -> None:
             continue
         unmoved = Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED)
         unmoved.update(state=Volume.State.DELETED, deleted_at=timezone.now())
+
+
+def _due_for_purge() -> QuerySet[Volume]:
+    # By the database's clock, as in `restore_volume`: the two never both think that it is their turn.
+    return Volume.objects.filter(state=Volume.State.TRASHED, purge_at__lte=Now())
+
+
+@transaction.atomic
+def _is_given_up(volume: Volume) -> bool:
+    """Wait for whoever restores it at this moment; if nobody did, nobody can any more."""
+    return _due_for_purge().select_for_update(no_key=True).filter(pk=volume.pk).first() is not None

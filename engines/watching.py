@@ -27,14 +27,18 @@ _RETRY_SECONDS = (1.0, 15.0)
 
 
 def watch_for_ever(cluster_id: int, stop: threading.Event) -> None:
-    """Watch one cluster until told to stop; back off with jitter after every failure."""
+    """Watch one cluster until told to stop, or until it is no more; back off with jitter after every failure."""
     pause = _RETRY_SECONDS[0]
     while not stop.is_set():
         started = time.monotonic()
         try:
             _watch_as_leader(cluster_id, stop)
+        except Cluster.DoesNotExist:
+            return
         except (ClusterError, ClusterUnavailable, DatabaseError, InterfaceError) as error:
             log.warning("watching cluster %s failed, trying again: %s", cluster_id, error)
+        except Exception:  # a thread that ended here would leave the cluster unwatched until somebody restarts the process
+            log.exception("watching cluster %s failed, trying again", cluster_id)
         finally:
             connection.close()
         pause = _RETRY_SECONDS[0] if time.monotonic() - started > 60 else min(pause * 2, _RETRY_SECONDS[1])

@@ -166,7 +166,10 @@ class Cluster(Protocol):
         """Look at one workload now; GONE for one that was never there."""
 
     def list_workloads(self) -> list[Observation]:
-        """Look at all workloads now, those that have stopped or exited included until they are deleted."""
+        """Look at all workloads now, those that have stopped or exited included until they are deleted.
+
+        One that cannot be looked at is left out: what is not in the list is not therefore gone.
+        """
 
     def watch(self) -> Iterator[Observation | None]:
         """Yield every workload's present state, then each change as it is seen, for ever; nothing is skipped for good.

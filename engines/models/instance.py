@@ -29,6 +29,11 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Instances that a member sees: all of the tenant's that are not deleted."""
         return self.filter(tenant_id=membership.tenant_id).exclude(state=InstanceState.DELETED)
 
+    def counted(self) -> Self:
+        """Instances that count against their tenant's limits: those that run, or will without anybody asking again."""
+        given_up = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
+        return self.filter(desired_state=DesiredState.RUNNING).exclude(given_up | models.Q(state=InstanceState.DELETED))
+
     def holding(self, *, cluster_id: int, gpu_class_id: int) -> Self:
         """Instances whose slot of this class is taken."""
         return self.filter(cluster_id=cluster_id, gpu_class_id=gpu_class_id, state__in=HOLDS_GPU)

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +12,7 @@ from engines import hints, live
 from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
 from engines.models.instance import NAME_LENGTH
-from engines.operations.placement import choose_cluster, require_compatible_data
+from engines.operations.placement import choose_cluster, require_compatible_data, require_fitting_class
 from engines.reasons import Reason
 from engines.states import COMING_UP, DesiredState, InstanceState
 from tenants import access
@@ -44,6 +43,9 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
         )
     if engine_version.status == EngineVersion.Status.DRAFT:
         raise Unavailable(_("This engine version is not published."))
+    if engine_version.engine.hidden:
+        raise Unavailable(_("%(engine)s is no longer offered. Choose another engine.") % {"engine": engine_version.engine.name})
+    require_fitting_class(engine_version, gpu_class)
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
@@ -129,15 +131,20 @@ def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
 @transaction.atomic
 def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass) -> None:
     """Use another GPU class from the next start on; refused while the present one is held."""
+    tenant = _lock(by.tenant_id)
     instance = _lock_for(instance, by)
     if instance.state not in {InstanceState.STOPPED, InstanceState.FAILED, InstanceState.QUEUED}:
         raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
     if gpu_class == instance.gpu_class:
         return
+    require_fitting_class(instance.engine_version, gpu_class)
     choose_cluster(instance.engine_version, gpu_class, wanted=instance.cluster)
+    given_up = instance.state == InstanceState.FAILED and not instance.retry_due
+    if instance.desired_state == DesiredState.RUNNING and not given_up:
+        _require_room(tenant, gpu_class, instance)
     old, instance.gpu_class = instance.gpu_class, gpu_class
     instance.generation += 1  # a reconciler that read the old class must not start it
-    if instance.state == InstanceState.FAILED:
+    if given_up:
         instance.settled_generation = instance.generation  # choosing a class is not yet a retry
     instance.save(update_fields=["gpu_class", "generation", "settled_generation"])
     _log(instance, by, Reason.CLASS_CHANGED, evidence=f"{old} → {gpu_class}")
@@ -149,8 +156,6 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
 def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) -> None:
     """Ask to remove the instance for good; its volume is kept for another launch, or goes to the trash with a date."""
     instance = _lock_for(instance, by)
-    if instance.desired_state == DesiredState.DELETED:
-        return
     _wish(instance, by, Reason.DELETED, desired_state=DesiredState.DELETED)
     if not keep_volume:
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
@@ -159,8 +164,11 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
 
 
 def _lock(tenant_id: int) -> Tenant:
-    """Lock the tenant's row: quota is counted and spent under it, one launch at a time."""
-    return Tenant.objects.select_for_update().get(pk=tenant_id)
+    """Lock the tenant's row: quota is counted and spent under it, one launch at a time.
+
+    No key is locked, here and below: whoever writes down a fact about the row meanwhile need not wait, perhaps for each other.
+    """
+    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
 
 
 def _lock_for(instance: Instance, by: Membership) -> Instance:
@@ -169,7 +177,8 @@ def _lock_for(instance: Instance, by: Membership) -> Instance:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     if not access.may_operate(by, owner_id=instance.owner_id):
         raise NotAllowed(_("Only its owner or an admin of %(tenant)s may do this.") % {"tenant": by.tenant})
-    rows = Instance.objects.select_for_update(of=("self",)).select_related("tenant", "gpu_class", "cluster", "engine_version")
+    rows = Instance.objects.select_for_update(of=("self",), no_key=True)
+    rows = rows.select_related("tenant", "gpu_class", "cluster", "engine_version")
     locked = rows.get(pk=instance.pk)
     if locked.state == InstanceState.DELETED:
         raise NotVisible(_("There is nothing here, or it is not yours."))
@@ -205,9 +214,7 @@ def _log(instance: Instance, by: Membership, reason: Reason, *, evidence: str = 
 
 def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:
     """Refuse a run beyond the tenant's limits; an instance's own run does not count against it."""
-    running = tenant.instances.filter(desired_state=DesiredState.RUNNING).exclude(
-        Q(state=InstanceState.FAILED) | Q(state=InstanceState.DELETED)
-    )
+    running = tenant.instances.counted()
     if instance is not None:
         running = running.exclude(pk=instance.pk)
     if running.count() >= tenant.max_running:
@@ -250,7 +257,7 @@ def _volume_name(tenant: Tenant, name: str) -> str:
 
 def _free_volume(membership: Membership, volume: Volume) -> Volume:
     """Lock the volume to attach; refuse one of another tenant, in the trash, or in use."""
-    locked = Volume.objects.select_for_update().filter(pk=volume.pk, tenant_id=membership.tenant_id).first()
+    locked = Volume.objects.select_for_update(no_key=True).filter(pk=volume.pk, tenant_id=membership.tenant_id).first()
     if locked is None or not access.may_operate(membership, owner_id=locked.owner_id):
         raise NotVisible(_("There is nothing here, or it is not yours."))
     if locked.state != Volume.State.ACTIVE:

@@ -29,6 +29,15 @@ def choose_cluster(engine_version: EngineVersion, gpu_class: GpuClass, *, wanted
     return best.cluster
 
 
+def require_fitting_class(engine_version: EngineVersion, gpu_class: GpuClass) -> None:
+    """Refuse a class that is no longer offered, and one with less memory than the version needs."""
+    if gpu_class.hidden:
+        raise Unavailable(_("%(gpu_class)s is no longer offered. Choose another GPU class.") % {"gpu_class": gpu_class.name})
+    if gpu_class.memory_mib < engine_version.min_gpu_memory_mib:
+        needed = engine_version.min_gpu_memory_mib / 1024
+        raise Unavailable(_("%(version)s needs %(needed).0f GB of GPU memory.") % {"version": engine_version, "needed": needed})
+
+
 def require_compatible_data(volume: Volume, engine_version: EngineVersion) -> None:
     """Refuse data of another engine, and data that must be migrated first."""
     if volume.readable_by(engine_version) is not False:

@@ -85,5 +85,9 @@ def _copy_names(version: str) -> Iterator[str]:
 
 def _lock(version: EngineVersion) -> EngineVersion:
     """Lock the engine's versions, of which one may be the default, and return this one as it is now."""
-    rows = EngineVersion.objects.select_for_update(of=("self",)).select_related("engine").filter(engine_id=version.engine_id)
+    rows = (
+        EngineVersion.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("engine")
+        .filter(engine_id=version.engine_id)
+    )
     return next(row for row in rows.order_by("pk") if row.pk == version.pk)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -35,12 +36,15 @@ def restore_volume(*, volume: Volume, by: Membership) -> None:
         raise NameTaken(
             _("There is another volume named “%(name)s” now. Trash or rename that one first.") % {"name": volume.name}
         )
-    Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED).update(state=Volume.State.ACTIVE, purge_at=None)
+    trashed = Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED)
+    if trashed.filter(purge_at__lte=Now()).exists():
+        raise Unavailable(_("“%(name)s” can no longer be restored: its time in the trash is over.") % {"name": volume.name})
+    trashed.update(state=Volume.State.ACTIVE, purge_at=None)
 
 
 def _lock_for(volume: Volume, by: Membership) -> Volume:
-    locked = Volume.objects.select_for_update(of=("self",)).select_related("tenant").filter(pk=volume.pk, tenant_id=by.tenant_id)
-    found = locked.exclude(state=Volume.State.DELETED).first()
+    rows = Volume.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
+    found = rows.filter(pk=volume.pk, tenant_id=by.tenant_id).exclude(state=Volume.State.DELETED).first()
     if found is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     if not access.may_operate(by, owner_id=found.owner_id):

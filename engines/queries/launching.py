@@ -74,7 +74,7 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
     held = _per_class(Instance.objects.filter(clusters, state__in=HOLDS_GPU))
     waiting = _per_class(Instance.objects.filter(clusters, state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING))
     history = typical_phases(version)
-    mine = _per_class(_running(membership.tenant))
+    mine = _per_class(membership.tenant.instances.counted())
     options = [
         ClassOption(
             gpu_class=each,
@@ -91,7 +91,7 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
 
 def room_of(tenant: Tenant) -> Room:
     """Return how many of the tenant's instances count against its limit of running ones."""
-    return Room(_running(tenant).count(), tenant.max_running)
+    return Room(tenant.instances.counted().count(), tenant.max_running)
 
 
 def last_launch(membership: Membership) -> Instance | None:
@@ -106,11 +106,6 @@ def suggested_name(membership: Membership, engine: Engine) -> str:
     names = {name.casefold() for name in taken}
     candidates = (engine.name if number == 1 else f"{engine.name} {number}" for number in range(1, len(names) + 2))
     return next(name for name in candidates if name.casefold() not in names)
-
-
-def _running(tenant: Tenant) -> QuerySet[Instance]:
-    wanted = Instance.objects.filter(tenant=tenant, desired_state=DesiredState.RUNNING)
-    return wanted.exclude(state__in=[InstanceState.FAILED, InstanceState.DELETED])
 
 
 def _per_class(instances: QuerySet[Instance]) -> Counter[int]:

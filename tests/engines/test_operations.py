@@ -77,7 +77,7 @@ def test_quota_of_running_instances(launch, acme):
     acme.save()
     first = launch()
     assert "limit of 1 running instances" in refusal(lambda: launch(name="Second"))
-    Instance.objects.filter(pk=first.pk).update(state=InstanceState.FAILED)
+    Instance.objects.filter(pk=first.pk).update(state=InstanceState.FAILED, settled_generation=1)
     launch(name="Second")
 
 
@@ -308,3 +308,50 @@ def test_strangers_and_colleagues_leave_volumes_alone(instance, bob_in_bolt, acm
     for by, words in ((bob_in_bolt, "There is nothing here"), (carol, "Only its owner")):
         for operation in (volumes.trash_volume, volumes.restore_volume):
             assert words in refusal(lambda o=operation, b=by: o(volume=instance.volume, by=b))
+
+
+def test_a_retry_that_nobody_has_acted_on_yet_takes_room(instance, alice_in_acme, acme, alice, cluster):
+    acme.max_running = 1
+    acme.save()
+    Instance.objects.filter(pk=instance.pk).update(state="failed", settled_generation=1)
+    other = factories.make_instance(acme, alice, cluster, state="failed", settled_generation=1)
+    WISHES["resume"](instance, alice_in_acme)
+    assert "limit of 1 running instances" in refusal(lambda: WISHES["resume"](other, alice_in_acme))
+
+
+def test_a_queued_instance_changes_to_no_class_whose_limit_is_reached(instance, alice_in_acme, acme, alice, cluster):
+    large = factories.make_gpu_class("cpu-large", max_per_tenant=1)
+    cluster.capacities.create(gpu_class=large, slots=2)
+    factories.make_instance(acme, alice, cluster, state="running", gpu_class=large)
+    Instance.objects.filter(pk=instance.pk).update(state="queued")
+    change = instances.change_gpu_class
+    assert "may run 1 instances on cpu-large" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
+    Instance.objects.filter(pk=instance.pk).update(state="stopped", desired_state="stopped")
+    change(instance=instance, by=alice_in_acme, gpu_class=large)
+
+
+def test_another_class_does_not_take_a_retry_back(instance, alice_in_acme, cluster):
+    large = factories.make_gpu_class("cpu-large")
+    cluster.capacities.create(gpu_class=large, slots=1)
+    Instance.objects.filter(pk=instance.pk).update(state="failed", settled_generation=1)
+    WISHES["resume"](instance, alice_in_acme)
+    instances.change_gpu_class(instance=instance, by=alice_in_acme, gpu_class=large)
+    instance.refresh_from_db()
+    assert (instance.gpu_class, instance.retry_due) == (large, True)
+
+
+def test_a_class_with_too_little_memory_is_refused(launch, instance, alice_in_acme, gpu_class):
+    large = factories.make_engine_version(min_gpu_memory_mib=8192)
+    sentence = f"{large} needs 8 GB of GPU memory."
+    assert sentence in refusal(lambda: launch(engine_version=large, name="Second"))
+
+
+def test_what_is_no_longer_offered_cannot_be_launched(launch, engine_version, gpu_class):
+    gpu_class.hidden = True
+    gpu_class.save()
+    assert refusal(launch) == "cpu-small is no longer offered. Choose another GPU class."
+    gpu_class.hidden = False
+    gpu_class.save()
+    engine_version.engine.hidden = True
+    engine_version.engine.save()
+    assert refusal(launch) == "Double is no longer offered. Choose another engine."

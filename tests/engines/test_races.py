@@ -5,9 +5,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
-from engines.models import Instance, Volume
+from engines.models import Instance, RunFact, Volume
 from engines.operations import instances
 from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
@@ -108,3 +109,44 @@ def test_wishes_at_once_are_one_after_the_other(acme, alice_in_acme, gpu_class, 
     assert [generation for generation, _ in wishes] == list(range(1, instance.generation + 1))
     reasons = [reason for _, reason in wishes[1:]]
     assert reasons == ["paused", "resumed"] * (len(reasons) // 2) + ["paused"] * (len(reasons) % 2)
+
+
+def test_a_wish_and_an_observation_at_once_do_not_lock_each_other_out(
+    acme, alice, alice_in_acme, gpu_class, engine_version, cluster
+):
+    """A wish locks tenant, then instance; an observation locks the instance, and needs the tenant for its facts at commit."""
+    instance = factories.make_instance(acme, alice, cluster, state="stopped", desired_state="stopped")
+    wish = ThreadPoolExecutor(1)
+    try:
+        with transaction.atomic():
+            Instance.objects.filter(pk=instance.pk).update(evidence="seen")
+            fact = {
+                "instance": instance,
+                "tenant": acme,
+                "owner": alice,
+                "gpu_class": gpu_class,
+                "engine_version": engine_version,
+            }
+            moment = timezone.now()
+            RunFact.objects.create(run_id="run", kind="seen", source="cluster", at=moment, observed_at=moment, **fact)
+            asked = wish.submit(resume_elsewhere, instance, alice_in_acme)
+            wait_until(somebody_waits_for_a_lock)
+        asked.result()
+    finally:
+        wish.shutdown()
+    instance.refresh_from_db()
+    assert (instance.desired_state, instance.evidence) == ("running", "seen")
+
+
+def resume_elsewhere(instance, membership):
+    """On a connection of the thread's own."""
+    try:
+        instances.resume_instance(instance=instance, by=membership)
+    finally:
+        connection.close()
+
+
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        return cursor.fetchone()[0] > 0

@@ -1,5 +1,6 @@
 """The port, for engines as processes of this machine."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from engines.clusters.local.store import Store
 from engines.clusters.local.watch import Watcher
 from engines.reasons import Reason
 
+log = logging.getLogger(__name__)
 _PROBE_SECONDS = 0.5
 _FORCED_END_SECONDS = 5.0  # how long processes may take to go after SIGKILL
 
@@ -142,7 +144,13 @@ class LocalCluster:
         return observation(self.look(name, ready_run=ready_run))
 
     def list_workloads(self) -> list[Observation]:
-        return [self.observe(name) for name in self.store.names()]
+        found = []
+        for name in self.store.names():
+            try:
+                found.append(self.observe(name))
+            except (ClusterError, ClusterUnavailable) as error:
+                log.warning("workload %s cannot be looked at: %s", name, error)
+        return found
 
     def watch(self) -> Iterator[Observation | None]:
         self.store.prune()

@@ -1,0 +1,125 @@
+"""The guarantee holds whatever is wrong with one cluster, one instance or one volume."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from engines import hints, sweeping, watching
+from engines.clusters import get_cluster
+from engines.models import Cluster, Instance, Volume
+from engines.operations import volumes
+from engines.reconcile import expire_deadlines
+from tenants.errors import PortalError
+from tests import factories
+from tests.waiting import wait_until
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def hinted(monkeypatch):
+    """What the sweep asked for."""
+    found = []
+    monkeypatch.setattr(hints, "reconcile_soon", found.append)
+    return found
+
+
+@pytest.fixture
+def damage(cluster):
+    """Make the record of an instance's workload unreadable until the test ends."""
+    layout, damaged = get_cluster(cluster).store.layout, []
+
+    def run(instance: Instance) -> None:
+        layout.workload(instance.workload).mkdir()
+        layout.record(instance.workload).write_text("{")
+        damaged.append(instance)
+
+    yield run
+    for instance in damaged:
+        layout.record(instance.workload).unlink()
+
+
+def test_a_cluster_that_cannot_be_reached_at_all_keeps_no_other_from_being_swept(acme, alice, cluster, hinted):
+    Cluster.objects.create(slug="a-first", name="A first", kind="kubernetes")
+    overdue = factories.make_instance(acme, alice, cluster, state="queued", deadline_at=NOW)
+    waiting = factories.make_instance(acme, alice, cluster, state="queued")
+    sweeping.sweep()
+    overdue.refresh_from_db()
+    assert overdue.state == "failed"
+    assert hinted == [waiting.pk]
+
+
+def test_a_workload_that_cannot_be_looked_at_keeps_no_other_from_being_seen(acme, alice, cluster, damage, hinted):
+    slugs = ("bbbbbbbbbb", "cccccccccc")
+    damaged, gone = (factories.make_instance(acme, alice, cluster, state="running", slug=slug) for slug in slugs)
+    overdue = factories.make_instance(acme, alice, cluster, state="queued", deadline_at=NOW)
+    damage(damaged)
+    sweeping.sweep()
+    states = dict(Instance.objects.values_list("pk", "state"))
+    assert states == {damaged.pk: "running", gone.pk: "failed", overdue.pk: "failed"}
+
+
+def test_a_workload_that_cannot_be_stopped_keeps_no_other_deadline_from_being_met(acme, alice, cluster, damage):
+    late = [
+        factories.make_instance(acme, alice, cluster, state="provisioning", deadline_at=NOW - timedelta(minutes=age))
+        for age in range(3)
+    ]
+    damage(late[0])
+    expire_deadlines(cluster)
+    states = dict(Instance.objects.values_list("pk", "state"))
+    assert [states[instance.pk] for instance in late] == ["stopping", "failed", "failed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watcher_survives_what_nobody_foresaw(cluster, monkeypatch):
+    Cluster.objects.filter(pk=cluster.pk).update(config={"slots": "many"})
+    monkeypatch.setattr(watching, "_RETRY_SECONDS", (0.05, 0.05))
+    stop = threading.Event()
+    watcher = threading.Thread(target=watching.watch_for_ever, args=(cluster.pk, stop))
+    watcher.start()
+    try:
+        watcher.join(0.3)
+        Cluster.objects.filter(pk=cluster.pk).update(config=cluster.config)
+        wait_until(lambda: Cluster.objects.get(pk=cluster.pk).watched_at is not None)
+    finally:
+        stop.set()
+        watcher.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watcher_ends_with_its_cluster(db):
+    watching.watch_for_ever(0, threading.Event())
+
+
+@pytest.fixture
+def trashed(acme, alice, cluster):
+    volume = factories.make_volume(acme, alice, cluster, state="trashed", purge_at=NOW)
+    get_cluster(cluster).ensure_volume(volume.workload_volume, tenant="acme", size_gib=1)
+    return volume
+
+
+def test_what_is_about_to_be_purged_cannot_be_restored(trashed, alice_in_acme):
+    """Its data may be half gone."""
+    with pytest.raises(PortalError, match="can no longer be restored"):
+        volumes.restore_volume(volume=trashed, by=alice_in_acme)
+    assert Volume.objects.get().state == "trashed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_just_before_the_purge_keeps_the_data(trashed, cluster):
+    """The purge waits for whoever is restoring."""
+
+    def purge_elsewhere():
+        sweeping.purge_trash()
+        connection.close()
+
+    purge = threading.Thread(target=purge_elsewhere)
+    with transaction.atomic():
+        Volume.objects.filter(pk=trashed.pk).update(state="active", purge_at=None)
+        purge.start()
+        purge.join(0.5)
+    purge.join()
+    assert Volume.objects.get().state == "active"
+    assert get_cluster(cluster).volume_exists(trashed.workload_volume)
