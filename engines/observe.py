@@ -175,6 +175,23 @@ def explain(instance: Instance, reason: Reason, evidence: str = "") -> None:
         live.announce_on_commit(instance)
 
 
+def note(instance: Instance, reason: Reason, evidence: str) -> None:
+    """Put trouble on the way into the timeline, once as long as nothing else happens; the state stays what it is."""
+    last = instance.events.order_by("-pk").first()
+    if last is not None and (last.kind, last.reason) == (InstanceEvent.Kind.NOTE, reason):
+        return
+    with transaction.atomic():
+        instance.events.create(
+            kind=InstanceEvent.Kind.NOTE,
+            at=timezone.now(),
+            reason=reason,
+            evidence=evidence,
+            generation=instance.generation,
+            run_id=instance.run_id,
+        )
+        live.announce_on_commit(instance)
+
+
 _FOLLOW: dict[Phase, Callable[[Instance, Observation], None]] = {
     Phase.PENDING: _pending,
     Phase.STARTING: _starting,

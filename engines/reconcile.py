@@ -13,8 +13,8 @@ from django.utils import timezone
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable, StaleEpoch
 from engines.errors import StaleState
-from engines.models import Capacity, Cluster, Instance, InstanceEvent, Volume
-from engines.observe import explain, fail, move, observe
+from engines.models import Capacity, Cluster, Instance, Volume
+from engines.observe import explain, fail, move, note, observe
 from engines.reasons import Reason
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
 from engines.workloads import workload_spec
@@ -29,7 +29,7 @@ def reconcile(instance_id: UUID | str) -> bool:
     """Take steps from what is towards what is wished; False if somebody interfered so often that it must be tried again.
 
     May run twice at once and may die anywhere: every step is compare-and-swap on the row and idempotent on the cluster.
-    ClusterUnavailable passes through, with nothing lost.
+    ClusterUnavailable passes through, with nothing lost and its words in the timeline.
     """
     for _ in range(MAX_STEPS):
         instance = _load(instance_id)
@@ -41,6 +41,12 @@ def reconcile(instance_id: UUID | str) -> bool:
                 return True
         except (StaleState, StaleEpoch):
             continue
+        except ClusterUnavailable as away:
+            note(instance, Reason.CLUSTER_UNAVAILABLE, str(away))
+            raise
+        except ClusterError as refusal:
+            note(instance, refusal.reason, str(refusal))
+            return True  # it would not stop or be deleted: the sweep asks again, and the deadline forces it
     return False
 
 
@@ -184,9 +190,7 @@ def _expire_stop(instance: Instance) -> None:
         unmoved = Instance.objects.filter(pk=instance.pk, state=instance.state, deadline_at=instance.deadline_at)
         if not unmoved.update(deadline_at=timezone.now() + limit):
             return
-        instance.events.create(
-            kind=InstanceEvent.Kind.NOTE, at=timezone.now(), reason=Reason.STOP_STUCK, generation=instance.generation
-        )
+        note(instance, Reason.STOP_STUCK, f"{instance.state} for more than {limit}")
     cluster = get_cluster(instance.cluster)
     act = cluster.delete if instance.state == S.DELETING else cluster.stop
     act(instance.workload, epoch=instance.stop_epoch, grace_seconds=0)

@@ -9,7 +9,7 @@ import pytest
 
 from engines import hints, sweeping
 from engines.clusters import get_cluster
-from engines.clusters.base import Observation, Phase
+from engines.clusters.base import ClusterUnavailable, Observation, Phase
 from engines.models import Instance, RunFact, Volume
 from engines.observe import observe
 from engines.operations import instances
@@ -316,6 +316,22 @@ def test_the_sweep_alone_brings_everything_to_rest(launch, ask, monkeypatch, dja
     ask(instances.delete_instance, instance, keep_volume=True)
     arrives(instance, "deleted")
     assert instance.volume.state == "active"
+
+
+def test_a_cluster_that_is_away_is_said_and_tried_again(launch, ask):
+    instance = launch()
+    root = Path(instance.cluster.config["root"])
+    get_cluster(instance.cluster)
+    root.rename(root.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(ClusterUnavailable):
+            reconcile(instance.pk)
+    instance.refresh_from_db()
+    [note] = instance.events.filter(kind="note")
+    assert (instance.state, note.reason) == ("provisioning", "cluster_unavailable")
+    assert str(root) in note.evidence
+    root.with_name("away").rename(root)
+    drive(instance, "running")
 
 
 def test_an_unknown_workload_is_left_alone(cluster, caplog):

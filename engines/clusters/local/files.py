@@ -17,13 +17,13 @@ _LOCK_SECONDS = 10.0
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Say DISK_FULL where the disk is full; usable as a decorator."""
+    """Say DISK_FULL where the disk is full, and that the cluster is away where its files are; usable as a decorator."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
             raise ClusterError(Reason.DISK_FULL, str(error)) from error
-        raise
+        raise ClusterUnavailable(str(error)) from error
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool) -> None:
