@@ -159,6 +159,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Where `manage.py collectstatic` puts compressed, hashed files for production; unset, files are served from where they lie.
 STATIC_ROOT = env("AIGC_STATIC_ROOT", default=None)
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_AUTOREFRESH = STATIC_ROOT is None  # a file that changes under a running demo is served as it is now
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

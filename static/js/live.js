@@ -52,6 +52,11 @@ function mark(element) {
 
 function place(fresh) {
   const present = document.getElementById(fresh.id);
+  if (present?.querySelector(".htmx-request")) {
+    // A button in it still waits for its answer, which would find nothing to swap if its row were gone.
+    document.body.addEventListener("htmx:afterRequest", () => place(fresh), { once: true });
+    return;
+  }
   if (fresh.getAttribute("hx-swap-oob") === "delete") {
     present?.remove();
     return;
