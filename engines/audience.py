@@ -53,7 +53,8 @@ class Audience:
     def leave(self, seat: Seat) -> None:
         """Give the seat up; the last one ends the rounds."""
         self._seats.discard(seat)
-        if not self._seats and self._rechecking is not None:
+        # Rounds that are just showing the last one out end by themselves.
+        if not self._seats and self._rechecking is not None and self._rechecking is not asyncio.current_task():
             self._rechecking.cancel()
             self._rechecking = None
 
@@ -65,16 +66,23 @@ class Audience:
             found = standing[seat.ticket]
             if isinstance(found, Membership):
                 seat.renew(found)
-            else:
-                await seat.dismiss(found)
+            elif seat in self._seats:
+                await _dismiss(seat, found)
 
     async def _rounds(self) -> None:
-        while True:
+        while self._seats:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
                 await self.recheck()
             except DatabaseError as error:
                 log.warning("the sockets' memberships were not checked this time: %s", error)
+
+
+async def _dismiss(seat: Seat, code: int) -> None:
+    try:
+        await seat.dismiss(code)
+    except Exception:  # a page that has just gone by itself must not keep the others from being checked, now or ever
+        log.exception("a socket could not be closed")
 
 
 def standing_of(tickets: Iterable[Ticket]) -> dict[Ticket, Membership | int]:

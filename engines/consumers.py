@@ -76,10 +76,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if fragment and self.reader is not None:
             await self.send(text_data=fragment)
 
-    async def membership_changed(self, event: dict[str, str]) -> None:  # noqa: ARG002 - Channels passes it
-        """Check at once who may still look."""
-        await audience.recheck()
-
     def renew(self, membership: Membership) -> None:
         """Use the newest role and tenant."""
         if self.reader is not None:

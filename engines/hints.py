@@ -15,9 +15,9 @@ def reconcile_on_commit(instance_id: UUID) -> None:
     transaction.on_commit(lambda: reconcile_soon(instance_id))
 
 
-def reconcile_soon(instance_id: UUID | str) -> None:
-    """Ask now; with the broker away the sweep finds the instance within its half minute."""
-    _send("engines.tasks.reconcile_instance", instance_id, queue="provision")
+def reconcile_soon(instance_id: UUID | str, *, seconds: float = 0) -> None:
+    """Ask now, or in so many seconds; with the broker away the sweep finds the instance within its half minute."""
+    _send("engines.tasks.reconcile_instance", instance_id, queue="provision", seconds=seconds)
 
 
 def settle_on_commit(instance_id: UUID) -> None:
@@ -28,8 +28,8 @@ def settle_on_commit(instance_id: UUID) -> None:
     transaction.on_commit(lambda: _send("billing.tasks.settle_instance", instance_id, queue="billing"))
 
 
-def _send(task: str, instance_id: UUID | str, *, queue: str) -> None:
+def _send(task: str, instance_id: UUID | str, *, queue: str, seconds: float = 0) -> None:
     try:
-        current_app.send_task(task, [str(instance_id)], queue=queue, retry=False)
+        current_app.send_task(task, [str(instance_id)], queue=queue, retry=False, countdown=seconds or None)
     except (OperationalError, OSError) as error:
         log.warning("no worker was asked to look at %s: %s", instance_id, error)

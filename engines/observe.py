@@ -43,7 +43,7 @@ def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: 
     """Make a transition and, once it is durable, tell whoever looks and whoever waits for the slot."""
     held = instance.state in HOLDS_GPU
     with transaction.atomic():
-        event = instance.move_to(state, reason=reason, evidence=evidence, **seen)
+        event = instance.move_to(state, reason=reason, evidence=_storable(evidence), **seen)
         live.announce_on_commit(instance)
         freed = held and state not in HOLDS_GPU
         if freed:
@@ -70,7 +70,7 @@ def _row(cluster: Cluster, slug: str | None) -> Instance | None:
 
 def _pending(instance: Instance, seen: Observation) -> None:
     """Say what the cluster waits for; the phase's own deadline decides when that is too long."""
-    if instance.state == S.PROVISIONING and seen.reason and instance.evidence != seen.evidence:
+    if instance.state == S.PROVISIONING and seen.reason:
         explain(instance, seen.reason, seen.evidence)
 
 
@@ -170,6 +170,7 @@ def fail(instance: Instance, reason: Reason, evidence: str) -> None:
 
 def explain(instance: Instance, reason: Reason, evidence: str = "") -> None:
     """Say why an instance is still in its state; no transition."""
+    evidence = _storable(evidence)
     unmoved = Instance.objects.filter(pk=instance.pk, state=instance.state, generation=instance.generation)
     if unmoved.exclude(reason=reason, evidence=evidence).update(reason=reason, evidence=evidence):
         live.announce_on_commit(instance)
@@ -185,11 +186,16 @@ def note(instance: Instance, reason: Reason, evidence: str) -> None:
             kind=InstanceEvent.Kind.NOTE,
             at=timezone.now(),
             reason=reason,
-            evidence=evidence,
+            evidence=_storable(evidence),
             generation=instance.generation,
             run_id=instance.run_id,
         )
         live.announce_on_commit(instance)
+
+
+def _storable(evidence: str) -> str:
+    """Replace what PostgreSQL takes for no text: an engine decides what its last words are, and its end has to be recorded."""
+    return evidence.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 _FOLLOW: dict[Phase, Callable[[Instance, Observation], None]] = {

@@ -6,12 +6,15 @@ from engines import hints, sweeping
 from engines.clusters.base import ClusterUnavailable
 from engines.reconcile import reconcile
 
+# What interferes may last, such as a cluster that is ahead of a restored database: nobody should spin on it.
+AGAIN_SECONDS = 2
+
 
 @shared_task(autoretry_for=(ClusterUnavailable,), retry_backoff=True, retry_backoff_max=60, max_retries=8)
 def reconcile_instance(instance_id: str) -> None:
     """Bring one instance nearer to its wish."""
     if not reconcile(instance_id):
-        hints.reconcile_soon(instance_id)
+        hints.reconcile_soon(instance_id, seconds=AGAIN_SECONDS)
 
 
 @shared_task

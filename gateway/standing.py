@@ -12,6 +12,7 @@ from django.db import close_old_connections
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
+from engines.clusters.names import SLUG_PATTERN
 from engines.models import Instance
 from engines.states import InstanceState
 from gateway import handoff
@@ -72,7 +73,9 @@ def look_up_in_thread(slug: str, visitor: Visitor) -> Standing:
 
 def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     """The instance and the membership by which the person may visit it. Raises NotVisible or NotAllowed."""
-    instance = Instance.objects.select_related("tenant").filter(slug=slug).exclude(state=InstanceState.DELETED).first()
+    named = Instance.objects.select_related("tenant").filter(slug=slug).exclude(state=InstanceState.DELETED)
+    # Asked only for what can be a name: PostgreSQL takes not every text that an address can hold.
+    instance = named.first() if SLUG_PATTERN.fullmatch(slug) else None
     if instance is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     membership = access.membership_in(user, instance.tenant.slug)

@@ -19,6 +19,7 @@ from unfold.decorators import display
 from engines.admin.badges import badge
 from engines.admin.figures import SILENT_AFTER, slots_taken
 from engines.admin.schema_form import GpuClassForm
+from engines.clusters import config_problem
 from engines.models import Capacity, Cluster, GpuClass
 
 
@@ -72,10 +73,14 @@ class GpuClassAdmin(ModelAdmin):
 
 class ClusterForm(ModelForm):
     def clean_config(self) -> dict[str, Any]:
-        """A mapping, whatever the kind of cluster makes of it."""
+        """A mapping of which the kind of cluster can make something: a wrong one would stop everything that runs there."""
         config = self.cleaned_data["config"] or {}
         if not isinstance(config, dict):
             raise ValidationError(gettext('Must be pairs, such as {"root": "/srv/engines"}.'))
+        row = {"kind": self.instance.kind, "slug": self.instance.slug} | self.cleaned_data  # both are fixed once it exists
+        problem = config_problem(row["kind"], row["slug"], config)
+        if problem:
+            raise ValidationError(gettext("No cluster can be made of this: %(problem)s") % {"problem": problem})
         return config
 
 

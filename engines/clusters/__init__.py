@@ -21,6 +21,19 @@ def get_cluster(row: ClusterRow) -> Cluster:
     return _adapter(row.kind, row.slug, json.dumps(row.config, sort_keys=True))
 
 
+def config_problem(kind: str, slug: str, config: Mapping[str, object]) -> str:
+    """Say what keeps this configuration from making a cluster of the kind; empty if nothing does. Touches nothing."""
+    if kind != "local":
+        return ""
+    from engines.clusters.local.config import read_config  # noqa: PLC0415 - as below
+
+    try:
+        read_config(slug, config)
+    except (ValueError, TypeError, AttributeError) as error:
+        return str(error)
+    return ""
+
+
 @lru_cache(maxsize=64)
 def _adapter(kind: str, slug: str, config: str) -> Cluster:
     if kind == "local":

@@ -86,7 +86,7 @@ class _Load:
 
     def put(self, rows: models.Manager[_Row], key: dict[str, Any], fields: dict[str, Any], label: str) -> _Row:
         """Make the row with this key have these fields."""
-        row = rows.select_for_update().filter(**key).first()
+        row = rows.select_for_update(no_key=True).filter(**key).first()
         if row is None:
             self.summary.created.append(label)
             return rows.create(**key, **fields)

@@ -12,6 +12,7 @@ from engines import hints, live
 from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
 from engines.models.instance import NAME_LENGTH
+from engines.operations.locks import lock_tenant
 from engines.operations.placement import choose_cluster, require_compatible_data, require_fitting_class
 from engines.reasons import Reason
 from engines.states import COMING_UP, DesiredState, InstanceState
@@ -34,7 +35,7 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
 ) -> Instance:
     """Ask for a running instance with a volume of its own, or with an existing one; the reconciler does the rest."""
     access.require(membership, Action.LAUNCH)
-    tenant = _lock(membership.tenant_id)
+    tenant = lock_tenant(membership.tenant_id)
     _require_room(tenant, gpu_class)
     if tenant.instances.exclude(state=InstanceState.DELETED).count() >= tenant.max_instances:
         raise QuotaExceeded(
@@ -95,7 +96,7 @@ def cancel_launch(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def resume_instance(*, instance: Instance, by: Membership) -> None:
     """Ask to run again, also after a failure; does nothing if it runs or is on its way."""
-    tenant = _lock(by.tenant_id)
+    tenant = lock_tenant(by.tenant_id)
     instance = _lock_for(instance, by)
     failed = instance.state == InstanceState.FAILED
     if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
@@ -107,7 +108,7 @@ def resume_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def restart_instance(*, instance: Instance, by: Membership) -> None:
     """Ask for a fresh run of the engine on the same data."""
-    tenant = _lock(by.tenant_id)
+    tenant = lock_tenant(by.tenant_id)
     instance = _lock_for(instance, by)
     if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
         raise Unavailable(_("%(name)s does not run, so it cannot be restarted. Resume it instead.") % {"name": instance.name})
@@ -118,7 +119,7 @@ def restart_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
     """Give it another name; its address stays."""
-    tenant = _lock(by.tenant_id)
+    tenant = lock_tenant(by.tenant_id)
     instance = _lock_for(instance, by)
     if name.strip() == instance.name:
         return
@@ -131,7 +132,7 @@ def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
 @transaction.atomic
 def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass) -> None:
     """Use another GPU class from the next start on; refused while the present one is held."""
-    tenant = _lock(by.tenant_id)
+    tenant = lock_tenant(by.tenant_id)
     instance = _lock_for(instance, by)
     if instance.state not in {InstanceState.STOPPED, InstanceState.FAILED, InstanceState.QUEUED}:
         raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
@@ -161,14 +162,6 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
-
-
-def _lock(tenant_id: int) -> Tenant:
-    """Lock the tenant's row: quota is counted and spent under it, one launch at a time.
-
-    No key is locked, here and below: whoever writes down a fact about the row meanwhile need not wait, perhaps for each other.
-    """
-    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
 
 
 def _lock_for(instance: Instance, by: Membership) -> Instance:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from engines.errors import NameTaken, Unavailable
 from engines.models import Volume
+from engines.operations.locks import lock_tenant
 from engines.states import InstanceState
 from tenants import access
 from tenants.errors import NotAllowed, NotVisible
@@ -30,6 +31,7 @@ def trash_volume(*, volume: Volume, by: Membership) -> None:
 @transaction.atomic
 def restore_volume(*, volume: Volume, by: Membership) -> None:
     """Take a volume out of the trash; it is attached to nothing until somebody launches with it."""
+    lock_tenant(by.tenant_id)
     volume = _lock_for(volume, by)
     namesake = volume.tenant.volumes.filter(state=Volume.State.ACTIVE, name__iexact=volume.name).exclude(pk=volume.pk)
     if namesake.exists():

@@ -34,3 +34,9 @@ def test_what_is_no_month_is_refused(text: str) -> None:
 def test_unknown_policy_is_named(settings: Settings, policy: str, errors: list[str]) -> None:
     settings.BILL_FROM = policy
     assert [message.id for message in check_policy()] == errors
+
+
+@pytest.mark.parametrize(("code", "errors"), [("EUR", []), ("euro", ["billing.E002"]), ("", ["billing.E002"])])
+def test_what_is_no_currency_is_named(settings: Settings, code: str, errors: list[str]) -> None:
+    settings.DEFAULT_CURRENCY = code
+    assert [message.id for message in check_policy()] == errors

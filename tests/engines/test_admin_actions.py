@@ -345,3 +345,15 @@ def test_nothing_but_the_reconciler_writes_states(operator, acme, alice, cluster
     for action in ("pause", "resume", "restart"):
         act(operator, INSTANCES, action, instance)
     assert Instance.objects.get().state == InstanceState.RUNNING
+
+
+@pytest.mark.parametrize("config", ['{"slots": "many"}', '{"slots": {"cpu-small": "x"}}', '{"ports": [20000]}', '{"root": 7}'])
+def test_a_configuration_that_makes_no_cluster_is_refused(operator, cluster, config):
+    before = cluster.config
+    page = reverse("admin:engines_cluster_change", args=[cluster.pk])
+    inline = {"capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0"}
+    response = operator.post(page, {"name": "Here", "enabled": "on", "config": config, **inline})
+    assert response.status_code == 200
+    assert list(response.context["adminform"].form.errors) == ["config"]
+    cluster.refresh_from_db()
+    assert cluster.config == before

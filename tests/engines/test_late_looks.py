@@ -8,6 +8,7 @@ from engines import hints
 from engines.clusters.base import Observation, Phase
 from engines.models import Instance
 from engines.observe import observe
+from engines.reasons import Reason
 from engines.reconcile import reconcile
 from tests import factories
 
@@ -59,3 +60,17 @@ def test_a_stray_of_a_failed_wish_is_stopped_and_not_started_again(running, monk
     reconcile(running.pk)
     running.refresh_from_db()
     assert (running.state, running.reason, running.retry_due) == ("failed", "workload_vanished", False)
+
+
+@pytest.mark.parametrize("last_words", ["half\0gone", "a name \udcff of no alphabet"])
+def test_what_cannot_be_stored_as_text_does_not_hide_an_end(running, last_words):
+    """An engine writes what it likes into its log."""
+    seen(running, Phase.EXITED, reason=Reason.ENGINE_EXITED, evidence=last_words)
+    assert (running.state, running.reason) == ("failed", "engine_exited")
+    assert running.evidence == running.events.get().evidence == last_words.replace("\0", "�").replace("\udcff", "?")
+
+
+def test_what_cannot_be_stored_as_text_does_not_hide_a_wait(running):
+    Instance.objects.filter(pk=running.pk).update(state="provisioning")
+    seen(running, Phase.PENDING, reason=Reason.NO_CAPACITY, evidence="no\0thing")
+    assert (running.reason, running.evidence) == ("no_capacity", "no�thing")

@@ -14,14 +14,14 @@ from redis import Redis
 
 from aigc_portal.asgi import application
 from engines import live_fragments
-from engines.audience import audience
+from engines.audience import Audience, Ticket, audience
 from engines.live import tenant_group
 from engines.models import Cluster, Instance
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership, Role, Tenant, User
 from tests import factories
-from tests.sockets import Socket
+from tests.sockets import SECONDS, Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = InstanceState
@@ -159,6 +159,47 @@ async def test_the_end_of_a_session_closes_the_page(end: Callable[[User], object
         assert await socket.closing_code() == 4401
 
 
+async def test_one_page_that_cannot_be_closed_keeps_no_other_from_being_checked(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may just have gone by itself, which servers answer with an error."""
+    monkeypatch.setattr("engines.audience.RECHECK_SECONDS", 0.05)
+    membership, refused = await alice.memberships.aget(), asyncio.Event()
+    async with open_page(alice), open_page(bob, "/ws/live/bolt/") as socket:
+        seat = next(seat for seat in audience._seats if seat.ticket.membership_id == membership.pk)
+
+        async def refuse(_code: int) -> None:
+            refused.set()
+            raise RuntimeError("Unexpected ASGI message 'websocket.close'")
+
+        monkeypatch.setattr(seat, "close", refuse)
+        await alice.memberships.all().adelete()
+        await asyncio.wait_for(refused.wait(), SECONDS)
+        await sign_out(bob)
+        assert await socket.closing_code() == 4401
+
+
+async def test_the_last_page_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing takes a server some turns of the loop."""
+    monkeypatch.setattr("engines.audience.RECHECK_SECONDS", 0.01)
+    present, told = Audience(), asyncio.Event()
+
+    class Slow:
+        ticket = Ticket(0, "no session", "")
+
+        async def dismiss(self, code: int) -> None:
+            present.leave(self)
+            await asyncio.sleep(0)
+            assert code == 4401
+            told.set()
+
+        def renew(self, membership: Membership) -> None:
+            raise AssertionError(membership)
+
+    present.join(Slow())
+    await asyncio.wait_for(told.wait(), SECONDS)
+
+
 async def test_a_new_role_counts_after_the_next_check(
     acme: Tenant, alice: User, anna: User, alice_in_acme: Membership, cluster: Cluster
 ) -> None:
@@ -167,7 +208,7 @@ async def test_a_new_role_counts_after_the_next_check(
         await announce(annas)
         assert "/pause/" not in await socket.text()
         await Membership.objects.filter(pk=alice_in_acme.pk).aupdate(role=Role.ADMIN)
-        await get_channel_layer().group_send(tenant_group(acme.pk), {"type": "membership.changed"})
+        await audience.recheck()
         await announce(annas)
         assert f"/acme/instances/{annas.slug}/pause/" in await socket.text()
 

@@ -3,16 +3,18 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from engines.errors import NameTaken
 from engines.models import Instance, RunFact, Volume
-from engines.operations import instances
+from engines.operations import instances, volumes
 from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
-from tenants.errors import QuotaExceeded
+from tenants.errors import PortalError, QuotaExceeded
 from tests import factories
 from tests.driving import look
 from tests.waiting import wait_until
@@ -29,7 +31,7 @@ def together(call, count=AT_ONCE):
         try:
             barrier.wait()
             return call(number)
-        except QuotaExceeded as refusal:
+        except PortalError as refusal:
             return refusal
         finally:
             connection.close()
@@ -150,3 +152,12 @@ def somebody_waits_for_a_lock():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         return cursor.fetchone()[0] > 0
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_namesakes_restored_at_once_are_not_both_back(attempt, acme, alice, alice_in_acme, cluster):
+    trash = {"state": "trashed", "purge_at": timezone.now() + timedelta(days=1)}
+    trashed = [factories.make_volume(acme, alice, cluster, name="Dragon", **trash) for _ in range(AT_ONCE)]
+    results = together(lambda number: volumes.restore_volume(volume=trashed[number], by=alice_in_acme))
+    assert Counter(type(result) for result in results) == {type(None): 1, NameTaken: AT_ONCE - 1}
+    assert Volume.objects.filter(state="active").count() == 1

@@ -1,16 +1,19 @@
 """The guarantee holds whatever is wrong with one cluster, one instance or one volume."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery import current_app
 from django.db import connection, transaction
 
-from engines import hints, sweeping, watching
+from engines import hints, sweeping, tasks, watching
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance, Volume
 from engines.operations import volumes
 from engines.reconcile import expire_deadlines
+from engines.workloads import workload_spec
 from tenants.errors import PortalError
 from tests import factories
 from tests.waiting import wait_until
@@ -123,3 +126,15 @@ def test_a_restore_just_before_the_purge_keeps_the_data(trashed, cluster):
     purge.join()
     assert Volume.objects.get().state == "active"
     assert get_cluster(cluster).volume_exists(trashed.workload_volume)
+
+
+def test_an_instance_that_the_cluster_knows_better_is_asked_for_again_at_leisure(acme, alice, cluster, monkeypatch):
+    """After a restored backup its epochs lie behind the cluster's: no worker may spin on that."""
+    sent = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, args, **options: sent.append((task, args, options["countdown"])))
+    instance = factories.make_instance(acme, alice, cluster, state="stopping", desired_state="stopped")
+    get_cluster(cluster).stop(instance.workload, epoch=9, grace_seconds=0)
+    get_cluster(cluster).ensure_volume(instance.volume.workload_volume, tenant="acme", size_gib=1)
+    get_cluster(cluster).apply(replace(workload_spec(instance), epoch=10))
+    tasks.reconcile_instance(str(instance.pk))
+    assert sent == [("engines.tasks.reconcile_instance", [str(instance.pk)], tasks.AGAIN_SECONDS)]

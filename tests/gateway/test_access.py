@@ -107,3 +107,8 @@ def test_nothing_but_an_engine_can_be_dialled(gateway, make_instance, alice_clie
         instance = make_instance(upstream=upstream)
         answer = gateway.call(instance, cookie=gateway.sign_in(alice_client, instance))
         assert (answer.status, answer.body) == (502, b"bad upstream")
+
+
+@pytest.mark.parametrize("name", ["", "%00", "bcdfghjkmn%00", "i-bcdfghjkmn"])
+def test_what_is_no_instances_name_is_not_there(alice_client, name):
+    assert alice_client.get(f"/gw/authorize?instance={name}&n={'0' * 64}&rd=/").status_code == 404
