@@ -68,7 +68,7 @@ clean: ## Remove the environment and caches; the data in DATA stays
 	find . -name __pycache__ -not -path './$(DATA)/*' -prune -exec rm -rf {} +
 
 # Recipes do not say what pip says, unless it fails.
-PIP_INSTALL = $(RUN)/python -m pip install --quiet --disable-pip-version-check --requirement
+PIP_INSTALL = $(RUN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement
 
 $(VENV)/.runs: requirements.txt
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PY=python3.12 ..." >&2; exit 1; }

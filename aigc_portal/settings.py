@@ -171,6 +171,7 @@ STORAGES = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "aigc_portal.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -64,7 +64,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.RESUMED: Explanation(_("Resume requested.")),
     Reason.RESTARTED: Explanation(_("Restart requested.")),
     Reason.RETRIED: Explanation(_("Retry requested.")),
-    Reason.PAUSED: Explanation(_("Paused. The data is kept; the GPU is free for others.")),
+    Reason.PAUSED: Explanation(_("Pause requested. The data is kept, and the GPU goes back to the others.")),
     Reason.CANCELLED: Explanation(_("Cancelled before the engine was up. Nothing is charged.")),
     Reason.DELETED: Explanation(_("Deletion requested.")),
     Reason.RENAMED: Explanation(_("Renamed.")),

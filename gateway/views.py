@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from engines.models import Instance
 from engines.operations.instances import cancel_launch, resume_instance
 from engines.queries.phases import queue_position, steps_of
-from engines.states import DesiredState, InstanceState
+from engines.states import COMING_UP, DesiredState, InstanceState
 from gateway import handoff
 from gateway.answers import RETRY_SECONDS
 from gateway.names import engine_origin, safe_path
@@ -22,6 +22,8 @@ from gateway.standing import find_visit
 from gateway.waiting import can_be_cancelled, is_coming, is_queueing, last_wish, waiting_sentence
 from tenants import access
 from tenants.models import Membership, User
+
+SHOWS_STEPS = COMING_UP | {InstanceState.FAILED}
 
 
 @require_GET
@@ -107,13 +109,17 @@ def _waking_url(slug: str, path: str) -> str:
 def _waking_context(instance: Instance, membership: Membership, path: str) -> dict[str, object]:
     may_operate = access.may_operate(membership, owner_id=instance.owner_id)
     coming = is_coming(instance)
+    # The wish to start is not acted on yet: reason and steps are still those of the last run.
+    stale = coming and instance.state not in COMING_UP
     going = instance.desired_state == DesiredState.DELETED
     return {
         "instance": instance,
         "headline": waiting_sentence(instance),
         "membership": membership,
+        "current_tenant": membership.tenant,
         "live_instance": instance.slug,
-        "steps": steps_of(instance) if coming or instance.state == InstanceState.FAILED else [],
+        "explanation": None if stale else instance.explanation,
+        "steps": steps_of(instance) if instance.state in SHOWS_STEPS and not stale else [],
         "queue_position": queue_position(instance) if is_queueing(instance) else None,
         "wish": last_wish(instance),
         "path": path,

@@ -218,7 +218,7 @@ def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None
     limit = gpu_class.max_per_tenant
     if limit is not None and running.filter(gpu_class=gpu_class).count() >= limit:
         raise QuotaExceeded(
-            _("%(tenant)s may run %(limit)d instances on %(gpu_class)s at once. Pause one, or choose another class.")
+            _("%(tenant)s may run at most %(limit)d at once on %(gpu_class)s. Pause one, or choose another class.")
             % {"tenant": tenant, "limit": limit, "gpu_class": gpu_class}
         )
 

@@ -39,14 +39,29 @@ class Choices:
     suggested: str
 
     @property
-    def usable_options(self) -> list[ClassOption]:
-        """Return the GPU classes that can be chosen."""
-        return [each for each in self.options if not each.refusal]
+    def runnable_engines(self) -> list[EngineOption]:
+        """Return the engines that some cluster here can run."""
+        return [each for each in self.engines if each.runnable]
 
     @property
-    def refused_options(self) -> list[ClassOption]:
-        """Return the GPU classes that cannot be chosen, each with its reason."""
-        return [each for each in self.options if each.refusal]
+    def foreign_engines(self) -> list[EngineOption]:
+        """Return the engines that no cluster here can run."""
+        return [each for each in self.engines if not each.runnable]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the chosen engine is one that no cluster here can run."""
+        return any(each.engine == self.engine for each in self.foreign_engines)
+
+    @property
+    def present_options(self) -> list[ClassOption]:
+        """Return the GPU classes that exist here; one may be refused now, say because the tenant uses all it may."""
+        return [each for each in self.options if each.total]
+
+    @property
+    def absent_options(self) -> list[ClassOption]:
+        """Return the GPU classes that no cluster here has for this version."""
+        return [each for each in self.options if not each.total]
 
     @property
     def initial(self) -> dict[str, object]:

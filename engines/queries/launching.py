@@ -66,7 +66,7 @@ def _engine_option(engine: Engine, versions: list[EngineVersion], kinds: set[str
 
 
 def class_options(membership: Membership, version: EngineVersion, volume: Volume | None) -> list[ClassOption]:
-    """Return all classes on offer, usable ones first, on the volume's cluster if there is one; five queries."""
+    """Return all classes on offer, usable and small ones first, on the volume's cluster if there is one; five queries."""
     clusters = Q(cluster__enabled=True, cluster__kind=version.cluster_kind) & (Q(cluster=volume.cluster) if volume else Q())
     total: Counter[int] = Counter()
     for gpu_class_id, slots in Capacity.objects.filter(clusters).values_list("gpu_class_id", "slots"):
@@ -86,7 +86,7 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
         )
         for each in GpuClass.objects.filter(hidden=False)
     ]
-    return sorted(options, key=lambda option: bool(option.refusal))
+    return sorted(options, key=lambda option: (bool(option.refusal), option.gpu_class.memory_mib, option.gpu_class.cpu_millis))
 
 
 def room_of(tenant: Tenant) -> Room:

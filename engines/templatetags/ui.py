@@ -64,6 +64,12 @@ def duration(seconds: float | None) -> str:
     return f"{total}\u00a0{pgettext('unit: seconds', 's')}"
 
 
+@register.filter
+def estimate(seconds: float) -> str:
+    """Write how long something usually takes: never as nothing at all."""
+    return duration(max(1, round(seconds)))
+
+
 def coarse(seconds: float) -> str:
     """Write seconds as one unit, e.g. `3 min`."""
     return duration(seconds).split(" ")[0]

@@ -31,11 +31,15 @@ function copy(button) {
 }
 
 // Toasts go by themselves, except refusals, which somebody has to have read.
-new MutationObserver((changes) => {
-  for (const box of changes.flatMap((change) => [...change.addedNodes])) {
+function dismissLater(nodes) {
+  for (const box of nodes) {
     if (box.nodeType === Node.ELEMENT_NODE && !box.classList.contains("toast--bad")) setTimeout(() => box.remove(), 6000);
   }
-}).observe(document.getElementById("toasts"), { childList: true });
+}
+
+const toasts = document.getElementById("toasts");
+dismissLater(toasts.children);
+new MutationObserver((changes) => dismissLater(changes.flatMap((change) => [...change.addedNodes]))).observe(toasts, { childList: true });
 
 document.addEventListener("click", (event) => {
   closeMenus(event.target.closest("details.menu"));

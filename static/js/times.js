@@ -25,6 +25,23 @@ function text(element, now) {
   return form.replace("{}", parts(Math.abs(seconds))[0]);
 }
 
+const two = (number) => String(number).padStart(2, "0");
+
+// The browser knows its reader's zone better than a setting that nobody made.
+function localize(element) {
+  const at = new Date(element.dateTime);
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const exact = `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const zone = new Intl.DateTimeFormat("en", { timeZoneName: "short" }).formatToParts(at);
+  element.title = `${exact} ${zone.find((part) => part.type === "timeZoneName").value}`;
+  if (element.dataset.time === "exact") element.textContent = exact;
+  element.dataset.local = "";
+}
+
+function localizeAll() {
+  for (const element of document.querySelectorAll("time[data-time]:not([data-local])")) localize(element);
+}
+
 function tick() {
   if (document.hidden) return;
   const now = Date.now();
@@ -37,5 +54,7 @@ function tick() {
   }
 }
 
+localizeAll();
+new MutationObserver(localizeAll).observe(document.body, { childList: true, subtree: true });
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", tick);

@@ -77,7 +77,7 @@ def test_owner_sees_everybody_by_instance_and_user(client: Client, anna: User, p
         *("6.687500000", "0.416666667"),  # alice, anna
     ]
     assert "2026-03-10 12:20:30 UTC" in html
-    assert "of it USD 0.85 estimated" in html
+    assert "of which USD 0.85 estimated" in html
     assert "2:40:30" in html
     assert "USD 2.50" in html
 

@@ -1,6 +1,8 @@
 """The main job, as an artist does it: launch, visit, make a picture, pause, resume, see the cost, delete."""
 
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -123,3 +125,15 @@ def test_a_stranger_finds_nothing(page: Page, browser: Browser, stack: Stack) ->
         assert answer.status == 404, path
         assert "Secret" not in stranger.content()
     strangers.close()
+
+
+def test_moments_are_in_the_readers_zone(browser: Browser, stack: Stack) -> None:
+    context = browser.new_context(base_url=stack.portal, timezone_id="Asia/Shanghai")
+    page = context.new_page()
+    sign_in(page, "alice")
+    launch_loom(page, "Crane").get_by_role("link", name="Crane", exact=True).click()
+    page.get_by_role("link", name="Timeline").click()
+    moment = page.locator(".timeline time").first
+    at = datetime.fromisoformat(str(moment.get_attribute("datetime"))).astimezone(ZoneInfo("Asia/Shanghai"))
+    expect(moment).to_have_text(f"{at:%Y-%m-%d %H:%M:%S}")
+    context.close()

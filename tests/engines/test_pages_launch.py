@@ -155,3 +155,45 @@ def test_another_tenants_data_is_not_attached(
 
 def test_without_a_catalog_the_page_says_who_can_help(as_alice: Client) -> None:
     assert "An operator has to publish an engine" in as_alice.get("/acme/launch/").content.decode()
+
+
+def test_the_smallest_fitting_class_is_suggested(
+    as_alice: Client, version: EngineVersion, cluster: Cluster, gpu_class: GpuClass
+) -> None:
+    GpuClass.objects.filter(pk=gpu_class.pk).update(name="A large one", cpu_millis=4000)
+    small = factories.make_gpu_class(slug="small", name="Small", cpu_millis=500)
+    cluster.capacities.create(gpu_class=small, slots=1)
+    page = as_alice.get("/acme/launch/")
+    assert [each.gpu_class.slug for each in page.context["choices"].present_options] == ["small", gpu_class.slug]
+    assert page.context["choices"].option.gpu_class == small
+
+
+def test_a_class_that_the_tenant_has_used_up_stays_in_sight(
+    as_alice: Client, version: EngineVersion, acme: Tenant, alice: User, cluster: Cluster, gpu_class: GpuClass
+) -> None:
+    GpuClass.objects.filter(pk=gpu_class.pk).update(max_per_tenant=1)
+    absent = factories.make_gpu_class(slug="absent")
+    factories.make_instance(acme, alice, cluster, gpu_class=gpu_class, state=S.RUNNING)
+    choices = as_alice.get("/acme/launch/").context["choices"]
+    refusals = [(each.gpu_class.slug, each.refusal) for each in choices.present_options]
+    assert refusals == [(gpu_class.slug, "Your team already runs as many of these as it may (1).")]
+    assert [each.gpu_class for each in choices.absent_options] == [absent]
+
+
+def test_engines_that_cannot_run_here_are_folded_away_unless_chosen(as_alice: Client, version: EngineVersion) -> None:
+    engine = Engine.objects.create(slug="elsewhere", name="Elsewhere")
+    foreign = factories.make_engine_version(engine=engine, command=[], image="registry.example.com/elsewhere:1", port=8188)
+    fold = "1 engine that no cluster here can run"
+    page = as_alice.get("/acme/launch/")
+    assert [each.engine for each in page.context["choices"].foreign_engines] == [foreign.engine]
+    assert fold in page.content.decode()
+    assert '<details class="more" open>' not in page.content.decode()
+    assert '<details class="more" open>' in as_alice.get("/acme/launch/?engine=elsewhere").content.decode()
+
+
+def test_the_first_wrong_field_has_the_focus(as_alice: Client, typed: dict[str, str]) -> None:
+    page = as_alice.post("/acme/launch/", typed | {"size_gib": "0", "name": " "}).content.decode()
+    size, name = page.index('id="id_size_gib"'), page.index('id="id_name"')
+    assert "autofocus" in page[size : page.index(">", size)]
+    assert "autofocus" in page[name : page.index(">", name)]
+    assert "autofocus" not in as_alice.get("/acme/launch/").content.decode()

@@ -22,7 +22,7 @@ def address(instance: Instance, path: str = "/deep?link=1") -> str:
 BUTTONS = ("Start", "Try again", "Cancel")
 QUEUED = STARTING | {"state": "queued", "reason": "no_capacity"}
 CASES = [
-    (PAUSED, "{name} is paused.", "Paused. The data is kept; the GPU is free for others.", "Start"),
+    (PAUSED, "{name} is paused.", "Pause requested. The data is kept, and the GPU goes back to the others.", "Start"),
     (FAILED, "{name} could not run.", "The engine ended by itself. Its data is safe. Look at its log", "Try again"),
     (STARTING, "{name} is starting.", "The engine process is up and loading.", "Cancel"),
     (QUEUED, "{name} waits for a free GPU.", "All GPUs of this class are in use.", "Cancel"),
@@ -47,7 +47,7 @@ def test_it_says_who_paused_it(make_row, anna, alice_client):
     assert '<p class="muted small"> anna, <time' in page
     Instance.objects.update(state="starting", reason="engine_starting")
     page = " ".join(alice_client.get(address(instance)).content.decode().split())
-    assert "Paused. The data is kept; the GPU is free for others. anna, <time" in page
+    assert "Pause requested. The data is kept, and the GPU goes back to the others. anna, <time" in page
 
 
 def test_looking_starts_nothing(make_row, alice_client, settings):
@@ -134,3 +134,17 @@ def test_without_valkey_nobody_gets_a_code(make_row, alice_client, settings):
         settings.REDIS_URL = url
         handoff.valkey.cache_clear()
     assert (answer.status_code, answer["Retry-After"]) == (503, "3")
+
+
+@pytest.mark.parametrize("state", ["stopped", "stopping"])
+def test_a_start_that_is_not_acted_on_yet_shows_nothing_of_the_last_run(make_row, alice_client, state):
+    instance = make_row(**PAUSED | {"state": state, "desired_state": "running"})
+    answer = alice_client.get(address(instance))
+    assert f"<h1>{instance.name} is starting.</h1>" in answer.content.decode()
+    assert (answer.context["explanation"], answer.context["steps"]) == (None, [])
+
+
+def test_it_has_the_frame_of_its_tenant(make_row, alice_client):
+    page = alice_client.get(address(make_row(**PAUSED)))
+    assert page.context["current_tenant"].slug == "acme"
+    assert 'href="/acme/costs/"' in page.content.decode()
