@@ -1,6 +1,7 @@
 """What libraries without a Chinese translation of their own show to operators: named here, `make messages` finds it."""
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 UNFOLD = (
     _("All applications"),
@@ -40,4 +41,10 @@ UNFOLD = (
     _("To"),
     _("Value"),
     _("Select action to run"),
+)
+
+# allauth has Chinese for these, in other words than ours.
+ALLAUTH = (
+    _("Username or email"),
+    pgettext_lazy("field label", "Login"),
 )

@@ -13,11 +13,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 from django.conf import settings
 from django.urls import reverse
 from django.utils import translation
 
 from billing.pricing import set_price
+from engines.catalog_words import SUMMARIES
 from engines.models import Instance, InstanceEvent
 from engines.reasons import EXPLANATIONS, Reason
 from engines.states import InstanceState
@@ -104,6 +106,12 @@ def test_the_catalogue_has_what_is_marked_and_no_more(tmp_path: Path) -> None:
     command = ["makemessages", "--locale", "zh_Hans", "--no-obsolete", "--no-wrap", "--add-location", "file"]
     subprocess.run([sys.executable, "manage.py", *command], cwd=tmp_path, check=True, capture_output=True)
     assert {entry.key for entry in read_catalogue(tmp_path / CATALOGUE)} == {entry.key for entry in ENTRIES}
+
+
+def test_every_summary_of_our_catalogs_is_named() -> None:
+    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "catalog").glob("*.yaml")]
+    rows = [row for file in files for section in ("engines", "gpu_classes") for row in file.get(section, [])]
+    assert sorted(SUMMARIES) == sorted(row["summary"] for row in rows if row.get("summary"))
 
 
 class Seen(HTMLParser):
@@ -194,8 +202,9 @@ def test_a_month_and_money_read_right(instance, alice, client) -> None:
 
 
 def test_the_language_is_chosen_without_javascript_and_kept(alice, client) -> None:
-    page = client.get("/accounts/login/?next=/acme/").content.decode()
-    assert '<button class="button button--quiet" type="submit" name="language" value="zh-hans" lang="zh-hans">' in page
+    page = client.get("/accounts/login/?next=/acme/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert re.search(r'value="en" lang="en">English</button>', page)
+    assert re.search(r'value="zh-hans" lang="zh-hans" aria-current="true">.*简体中文</button>', page)
     answer = client.post("/i18n/setlang/", {"language": CHINESE, "next": "/accounts/login/?next=/acme/"})
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/acme/")
     cookie = answer.cookies["__Host-language"]
