@@ -1,11 +1,15 @@
 """What libraries without a Chinese translation of their own show to operators: named here, `make messages` finds it."""
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 UNFOLD = (
     _("All applications"),
     _("Apply Filters"),
     _("Dark"),
+    _("Filters"),
+    _("Date"),
+    _("After you've created a user, you’ll be able to edit more user options."),
     _("Expand row"),
     _("General"),
     _("Go back"),
@@ -40,4 +44,10 @@ UNFOLD = (
     _("To"),
     _("Value"),
     _("Select action to run"),
+)
+
+# allauth has Chinese for these, in other words than ours.
+ALLAUTH = (
+    _("Username or email"),
+    pgettext_lazy("field label", "Login"),
 )

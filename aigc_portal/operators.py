@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 _ICONS = {
     "engines.Instance": "memory",
@@ -32,7 +33,10 @@ _ICONS = {
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Group the pages by what an operator is about to do; what the person may not see is left out."""
     groups = [
-        (_("Running"), ["engines.Instance", "engines.Volume", "engines.InstanceEvent", "engines.RunFact"]),
+        (
+            pgettext("what operators look after", "Running"),
+            ["engines.Instance", "engines.Volume", "engines.InstanceEvent", "engines.RunFact"],
+        ),
         (
             _("Catalog"),
             ["engines.Engine", "engines.EngineVersion", "engines.GpuClass", "engines.Cluster", "engines.Capacity"],

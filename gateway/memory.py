@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextvars import copy_context
 from dataclasses import dataclass
+
+from django.utils import translation
 
 from gateway.standing import Standing, Visitor
 
@@ -64,8 +65,13 @@ class Memory:
         return entry
 
     async def _run(self, slug: str, visitor: Visitor) -> Standing:
-        # The context carries the visitor's language, which the standing's message is in.
-        return await asyncio.get_running_loop().run_in_executor(self.executor, copy_context().run, self.look_up, slug, visitor)
+        language = translation.get_language()  # the visitor's; threads do not know it
+
+        def look_up() -> Standing:
+            with translation.override(language):
+                return self.look_up(slug, visitor)
+
+        return await asyncio.get_running_loop().run_in_executor(self.executor, look_up)
 
     def _drop_failure(self, slug: str, visitor: Visitor, entry: _Entry, task: asyncio.Task[Standing]) -> None:
         """A failed look-up is tried again by the next request."""

@@ -1,0 +1,36 @@
+"""The summaries of the catalogs that ship with the product, named here so that `make messages` finds them."""
+
+from django.utils.translation import gettext_noop as _
+
+SUMMARIES = (
+    _("Node graphs for images, video and audio; the widest choice of models and custom nodes."),
+    _("AUTOMATIC1111's classic page for Stable Diffusion, with its extensions and REST API."),
+    _("Forge, the faster fork of Stable Diffusion WebUI, with Flux support and lower memory use."),
+    _("One prompt box and one button for SDXL; the easiest start for newcomers."),
+    _("A studio with canvas, layers, a model manager and workflows."),
+    _("Chat with language models behind Ollama or any OpenAI-compatible service; can call image engines."),
+    _("A fork of Stable Diffusion WebUI on diffusers, with very many model families and the same REST API."),
+    _("Train LoRAs and fine-tune Stable Diffusion, SDXL and Flux from a page."),
+    _("Load and talk to local language models, with extensions and LoRA training (oobabooga)."),
+    _("A whole H100 for training and large video models."),
+    _("A whole A100 for training and large models."),
+    _("A whole L4; enough for SDXL and Flux in 8 bit."),
+    _("A whole T4; slow but cheap, enough for SD 1.5 and SDXL."),
+    _("A whole RTX 4090, on premises first."),
+    _("Whichever NVIDIA card is free."),
+    _("One seventh of an A100 80 GB with 10 GB of its own."),
+    _("Three sevenths of an A100 80 GB with 40 GB of its own."),
+    _("One seventh of an A100 40 GB with 5 GB of its own."),
+    _("Takes turns on a T4 with others; memory is shared too."),
+    _("Half the memory and compute of an L4; needs two MPS replicas per card."),
+    _("8 GB and about a third of a card, cut in software by HAMi."),
+    _("8 GiB of a card, shared by Alibaba Cloud's ACK."),
+    _("A whole AMD Instinct or Radeon card; needs a ROCm image."),
+    _("A whole Intel GPU; needs an XPU image."),
+    _("An RTX 4090 if one is free, else any card with at least 24 GiB."),
+    _("A T4 from Alibaba Cloud ECI, made on demand and paid while it runs."),
+    _("No GPU; for chat pages, captioning and preparing data."),
+    _("One CPU and no GPU; 0.36 USD an hour is 0.0001 USD a second."),
+    _("Two CPUs and no GPU; one at a time per tenant."),
+    _("Weaves abstract pictures from a prompt and a seed, on the CPU; the engine that ships with the portal."),
+)
