@@ -123,6 +123,14 @@ function connect() {
   });
 }
 
+// The socket may replace a row before its button's answer arrives; htmx would look for the row in the one that is gone.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig, serverResponse, shouldSwap, target } = event.detail;
+  if (!shouldSwap || target !== document.body || requestConfig.elt.isConnected) return;
+  event.detail.shouldSwap = false;
+  window.htmx.swap(document.body, serverResponse, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+});
+
 if (sign) {
   connect();
   addEventListener("online", () => socket.readyState === WebSocket.CLOSED && connect());

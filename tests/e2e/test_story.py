@@ -137,3 +137,17 @@ def test_moments_are_in_the_readers_zone(browser: Browser, stack: Stack) -> None
     at = datetime.fromisoformat(str(moment.get_attribute("datetime"))).astimezone(ZoneInfo("Asia/Shanghai"))
     expect(moment).to_have_text(f"{at:%Y-%m-%d %H:%M:%S}")
     context.close()
+
+
+def test_an_answer_finds_a_row_that_was_replaced_meanwhile(page: Page, stack: Stack) -> None:
+    sign_in(page, "alice")
+    row = launch_loom(page, "Heron")
+    row.evaluate(
+        """row => {
+            row.querySelector('[data-key="pause"]').click();
+            row.replaceWith(row.cloneNode(true));
+        }"""
+    )
+    expect(row).to_contain_text("Paused", timeout=START_MS)
+    row.get_by_role("button", name="Resume").click()
+    expect(row).to_contain_text("Running", timeout=START_MS)
