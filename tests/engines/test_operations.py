@@ -94,7 +94,7 @@ def test_quota_of_a_gpu_class(launch, gpu_class):
     gpu_class.max_per_tenant = 1
     gpu_class.save()
     launch()
-    assert "may run 1 instances on cpu-small at once" in refusal(lambda: launch(name="Second"))
+    assert "may run at most 1 at once on cpu-small" in refusal(lambda: launch(name="Second"))
 
 
 def test_a_draft_cannot_be_launched(launch):
@@ -325,7 +325,7 @@ def test_a_queued_instance_changes_to_no_class_whose_limit_is_reached(instance, 
     factories.make_instance(acme, alice, cluster, state="running", gpu_class=large)
     Instance.objects.filter(pk=instance.pk).update(state="queued")
     change = instances.change_gpu_class
-    assert "may run 1 instances on cpu-large" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
+    assert "may run at most 1 at once on cpu-large" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
     Instance.objects.filter(pk=instance.pk).update(state="stopped", desired_state="stopped")
     change(instance=instance, by=alice_in_acme, gpu_class=large)
 
