@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from engines.models import Instance
+from engines.reasons import Reason
 from engines.states import COMING_UP, DesiredState, InstanceState
 
 S = InstanceState
@@ -36,6 +37,7 @@ _PAUSING = Face(_("Pausing"), "busy", "busy", Group.PAUSED, spin=True)
 _DELETING = Face(_("Deleting"), "busy", "busy", Group.PAUSED, spin=True)
 _RESTARTING = Face(_("Restarting"), "busy", "busy", Group.COMING, spin=True)
 _RESUMING = Face(_("Resuming"), "busy", "busy", Group.COMING, spin=True)
+_REQUESTED = Face(_("Requested"), "busy", "busy", Group.COMING, spin=True)
 _RETRYING = Face(_("Retrying"), "busy", "busy", Group.COMING, spin=True)
 
 _SEEN: dict[str, Face] = {
@@ -71,6 +73,8 @@ def _wanted_face(instance: Instance) -> Face:
         return _RETRYING
     if instance.state == S.STOPPED:
         return _RESUMING
+    if instance.state == S.QUEUED and instance.reason != Reason.NO_CAPACITY:
+        return _REQUESTED  # nobody has looked for a GPU yet, so none is missing
     if instance.state == S.STOPPING or (instance.state == S.RUNNING and instance.restart_due):
         return _RESTARTING
     return _SEEN[instance.state]

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.utils import translation
+from pytest_django.plugin import DjangoDbBlocker
 
 from engines.clusters import get_cluster
 from engines.models import Cluster, EngineVersion, GpuClass
@@ -15,6 +18,22 @@ from tests.scheduling import ByDirectory
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByDirectory:
     return ByDirectory(config, log)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """A request leaves its language behind in its thread; every test begins in English."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_sessions(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Before the test database is dropped, end sessions that threads of tests took from the pool and died with."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
 
 @pytest.fixture

@@ -325,7 +325,8 @@ def test_a_queued_instance_changes_to_no_class_whose_limit_is_reached(instance, 
     factories.make_instance(acme, alice, cluster, state="running", gpu_class=large)
     Instance.objects.filter(pk=instance.pk).update(state="queued")
     change = instances.change_gpu_class
-    assert "may run at most 1 at once on cpu-large" in refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
+    sentence = refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
+    assert "may run at most 1 at once on cpu-large" in sentence
     Instance.objects.filter(pk=instance.pk).update(state="stopped", desired_state="stopped")
     change(instance=instance, by=alice_in_acme, gpu_class=large)
 

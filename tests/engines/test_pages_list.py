@@ -85,7 +85,8 @@ def test_a_filter_shows_only_its_group(acme: Tenant, alice: User, cluster: Clust
 @pytest.mark.parametrize(
     ("state", "desired", "fields", "word", "offers"),
     [
-        (S.QUEUED, D.RUNNING, {}, "Waiting for a GPU", {"cancel", "change_class"}),
+        (S.QUEUED, D.RUNNING, {}, "Requested", {"cancel", "change_class"}),
+        (S.QUEUED, D.RUNNING, {"reason": "no_capacity"}, "Waiting for a GPU", {"cancel", "change_class"}),
         (S.PROVISIONING, D.RUNNING, {}, "Provisioning", {"cancel"}),
         (S.STARTING, D.RUNNING, {}, "Starting", {"cancel"}),
         (S.STARTING, D.STOPPED, {}, "Pausing", {"resume"}),
