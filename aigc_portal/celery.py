@@ -20,6 +20,7 @@ def timetable(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
             "schedule": sweep_seconds,
             "options": {"expires": sweep_seconds * 5 / 6},
         },
+        "engines-measure-volumes": {"task": "engines.tasks.measure_volumes", "schedule": 120.0, "options": {"expires": 100}},
         "engines-purge-trash": {"task": "engines.tasks.purge_trash", "schedule": 3600.0, "options": {"expires": 3000}},
         "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 20.0, "options": {"expires": 15}},
     }

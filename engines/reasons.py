@@ -19,6 +19,7 @@ class Reason(StrEnum):
     DELETED = "deleted"
     RENAMED = "renamed"
     CLASS_CHANGED = "class_changed"
+    QUEUED = "queued"
     ADMITTED = "admitted"
     ENGINE_STARTING = "engine_starting"
     READY = "ready"
@@ -69,6 +70,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.DELETED: Explanation(_("Deletion requested.")),
     Reason.RENAMED: Explanation(_("Renamed.")),
     Reason.CLASS_CHANGED: Explanation(_("GPU class changed.")),
+    Reason.QUEUED: Explanation(_("In line for a GPU.")),
     Reason.ADMITTED: Explanation(_("A GPU is reserved; the workload is being created.")),
     Reason.ENGINE_STARTING: Explanation(_("The engine process is up and loading.")),
     Reason.READY: Explanation(_("The engine answers.")),

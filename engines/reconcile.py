@@ -63,7 +63,7 @@ def _nothing(_instance: Instance) -> bool:
 
 
 def _queue(instance: Instance) -> bool:
-    move(instance, S.QUEUED, reason=Reason.RESUMED, queued_at=timezone.now())
+    move(instance, S.QUEUED, reason=Reason.QUEUED, queued_at=timezone.now())
     return True
 
 
@@ -75,11 +75,14 @@ def _start(instance: Instance) -> bool:
 
 
 def _admitted(instance: Instance) -> bool:
+    if instance.tenant.suspended_at is not None:
+        return False  # it waits, and keeps nobody else waiting, until the suspension is lifted
     with transaction.atomic():
         capacity = Capacity.objects.select_for_update().filter(cluster=instance.cluster, gpu_class=instance.gpu_class).first()
         slots = capacity.slots if capacity else 0
         rivals = Instance.objects.filter(cluster=instance.cluster, gpu_class=instance.gpu_class)
-        earlier = rivals.filter(state=S.QUEUED, desired_state=DesiredState.RUNNING).exclude(pk=instance.pk)
+        waiting = rivals.filter(state=S.QUEUED, desired_state=DesiredState.RUNNING, tenant__suspended_at=None)
+        earlier = waiting.exclude(pk=instance.pk)
         ahead = earlier.filter(Q(queued_at__lt=instance.queued_at) | Q(queued_at=instance.queued_at, pk__lt=instance.pk)).count()
         taken = Instance.objects.holding(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id).count()
         if taken + ahead >= slots:

@@ -59,6 +59,17 @@ def _observe_all(cluster: Cluster) -> None:
                 log.warning("workload %s cannot be looked at: %s", instance.workload, error)
 
 
+def measure_volumes() -> None:
+    """Write down how much is on every volume; one that cannot be measured keeps its last figure."""
+    for volume in Volume.objects.exclude(state=Volume.State.DELETED).exclude(provisioned_at=None).select_related("cluster"):
+        try:
+            used = get_cluster(volume.cluster).volume_usage(volume.workload_volume).used_bytes
+        except (ClusterError, ClusterUnavailable) as error:
+            log.warning("volume %s cannot be measured: %s", volume.slug, error)
+            continue
+        Volume.objects.filter(pk=volume.pk).exclude(used_bytes=used).update(used_bytes=used)
+
+
 def purge_trash() -> None:
     """Delete the data of volumes whose date has come; a cluster that refuses is asked again next time."""
     for volume in _due_for_purge().select_related("cluster"):

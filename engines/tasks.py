@@ -24,6 +24,12 @@ def sweep() -> None:
 
 
 @shared_task
+def measure_volumes() -> None:
+    """Write down how much data there is."""
+    sweeping.measure_volumes()
+
+
+@shared_task
 def purge_trash() -> None:
     """Remove volumes whose time in the trash is over."""
     sweeping.purge_trash()

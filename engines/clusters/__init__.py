@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol
 
-from engines.clusters.base import Cluster
+from engines.clusters.base import Cluster, ClusterUnavailable
 
 
 class ClusterRow(Protocol):
@@ -24,7 +24,7 @@ def get_cluster(row: ClusterRow) -> Cluster:
 def config_problem(kind: str, slug: str, config: Mapping[str, object]) -> str:
     """Say what keeps this configuration from making a cluster of the kind; empty if nothing does. Touches nothing."""
     if kind != "local":
-        return ""
+        return f"this release has no adapter for {kind} clusters yet"
     from engines.clusters.local.config import read_config  # noqa: PLC0415 - as below
 
     try:
@@ -40,4 +40,4 @@ def _adapter(kind: str, slug: str, config: str) -> Cluster:
         from engines.clusters.local.adapter import LocalCluster  # noqa: PLC0415 - an adapter is loaded only where it is used
 
         return LocalCluster.from_config(slug, json.loads(config))
-    raise ValueError(f"no adapter for cluster kind {kind!r}")
+    raise ClusterUnavailable(config_problem(kind, slug, json.loads(config)))

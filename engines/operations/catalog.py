@@ -9,6 +9,7 @@ from django.db import connection, models, transaction
 
 from engines import catalog_schema as schema
 from engines.catalog_file import CatalogError, Known, read_catalog
+from engines.clusters import config_problem
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass
 from engines.operations.catalog_fields import IN_FILE, engine_fields, gpu_class_fields, version_fields
 from engines.operations.versions import FIXED_FIELDS
@@ -134,6 +135,9 @@ class _Load:
                 f"{self.where('clusters', cluster.slug)}.kind: is {row.kind} already and does not change; "
                 "add a cluster under another slug"
             )
+            return
+        if problem := config_problem(cluster.kind, cluster.slug, {}):
+            self.problems.append(f"{self.where('clusters', cluster.slug)}.kind: {problem}")
             return
         slots = {each.gpu_class: each.slots for each in cluster.slots}
         config = dict(row.config) if row is not None else {}

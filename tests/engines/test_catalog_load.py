@@ -207,6 +207,14 @@ def test_the_kind_of_a_cluster_does_not_change(write):
     ]
 
 
+def test_a_cluster_that_nothing_can_run_on_is_refused(write):
+    path = write("places.yaml", PLACES.replace("local", "kubernetes"))
+    assert refusal(write("classes.yaml", CLASSES), path) == [
+        f"{path}: clusters[here].kind: this release has no adapter for kubernetes clusters yet"
+    ]
+    assert not Cluster.objects.exists()
+
+
 def test_a_health_status_that_the_portal_cannot_await_is_refused(write):
     path = write(text=ENGINES.replace("health_path: /up", "health_path: /up\n        health_status: 204"))
     assert refusal(path) == [

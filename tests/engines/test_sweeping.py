@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from celery import current_app
@@ -12,7 +13,8 @@ from engines import hints, sweeping, tasks, watching
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance, Volume
 from engines.operations import volumes
-from engines.reconcile import expire_deadlines
+from engines.reconcile import expire_deadlines, reconcile
+from engines.states import HOLDS_GPU
 from engines.workloads import workload_spec
 from tenants.errors import PortalError
 from tests import factories
@@ -138,3 +140,31 @@ def test_an_instance_that_the_cluster_knows_better_is_asked_for_again_at_leisure
     get_cluster(cluster).apply(replace(workload_spec(instance), epoch=10))
     tasks.reconcile_instance(str(instance.pk))
     assert sent == [("engines.tasks.reconcile_instance", [str(instance.pk)], tasks.AGAIN_SECONDS)]
+
+
+def test_volumes_are_measured_and_one_that_is_away_keeps_its_figure(acme, alice, cluster):
+    volume, away = (factories.make_volume(acme, alice, cluster, provisioned_at=NOW) for _ in range(2))
+    Volume.objects.filter(pk=away.pk).update(used_bytes=7)
+    adapter = get_cluster(cluster)
+    adapter.ensure_volume(volume.workload_volume, tenant="acme", size_gib=1)
+    path = Path(cluster.config["root"]) / "volumes" / volume.workload_volume / "picture"
+    path.write_bytes(b"x" * 100_000)
+    sweeping.measure_volumes()
+    volume.refresh_from_db()
+    away.refresh_from_db()
+    assert volume.used_bytes == adapter.volume_usage(volume.workload_volume).used_bytes >= 100_000
+    assert away.used_bytes == 7
+
+
+def test_a_suspended_tenant_waits_and_keeps_nobody_waiting(acme, alice, bolt, bob, cluster):
+    cluster.capacities.update(slots=1)
+    older = NOW - timedelta(minutes=1)
+    suspended = factories.make_instance(acme, alice, cluster, queued_at=older)
+    other = factories.make_instance(bolt, bob, cluster)
+    acme.suspended_at = NOW
+    acme.save()
+    for instance in (suspended, other):
+        reconcile(instance.pk)
+        instance.refresh_from_db()
+    assert suspended.state == "queued"
+    assert other.state in HOLDS_GPU
