@@ -227,7 +227,7 @@ def test_a_picture_can_be_fetched_small_and_deleted(engine):
     assert engine.client.delete(f"/api/images/{image['id']}").status_code == 204
     assert engine.client.get(image["url"]).status_code == 404
     assert engine.client.delete(f"/api/images/{image['id']}").status_code == 404
-    assert engine.gallery(limit=1)[0]["id"] != image["id"]
+    assert image["id"] not in [left["id"] for left in engine.gallery()]
 
 
 @pytest.mark.parametrize("image_id", ["..%2f..%2f.loom-version", "%2e%2e/%2e%2e/.loom-version", "..%5c", "%00", "x" * 64])
