@@ -58,7 +58,8 @@ class Stack:
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
         if not hasattr(self, "_variables"):
             # Below the ports that outgoing connections take, which may come between choosing a port and listening on it.
-            first = 10_000 + secrets.randbelow(20) * 100
+            # Many, for a port that was used rests for ten minutes.
+            first = 10_000 + secrets.randbelow(6) * 300
             self._variables = {
                 "AIGC_DATA_DIR": str(self.data_dir),
                 "AIGC_PORTAL_ORIGIN": self.portal,
@@ -66,7 +67,7 @@ class Stack:
                 "AIGC_PORTAL_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_GWAUTH_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_LOCAL_PORT_FIRST": str(first),
-                "AIGC_LOCAL_PORT_LAST": str(first + 99),
+                "AIGC_LOCAL_PORT_LAST": str(first + 299),
                 "PYTHONUNBUFFERED": "1",
             } | dict(self.variables)
         already = len(self.output())

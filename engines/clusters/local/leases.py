@@ -98,7 +98,9 @@ class Leases:
         candidates: Sequence[int] = [fixed] if fixed else self._candidates(resting)
         port = next((port for port in candidates if port not in leased and _is_free(port)), 0)
         if not port:
-            raise Exhausted(Reason.NO_PORT, f"none of {len(candidates)} ports is free")
+            pool = 1 if fixed else len(self._config.ports)
+            others = f"{len(leased)} serve engines, {len(resting)} rest after use, other programs have the rest"
+            raise Exhausted(Reason.NO_PORT, f"none of {pool} ports is free: {others}")
         book.released = [entry for entry in book.released if entry[0] != port]
         return port
 
