@@ -1,5 +1,7 @@
 """Data: volumes in use, kept, and in the trash."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -7,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from engines.models import Volume
 from engines.operations import volumes as operations
 from engines.queries.volumes import volume_in, volume_rows
 from engines.views.membership import PortalRequest, member
@@ -27,35 +28,29 @@ def index(request: PortalRequest, tenant_slug: str) -> HttpResponse:
 @login_required
 def trash(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Move a kept volume to the trash."""
-    membership, volume = _volume(request, tenant_slug, slug)
-    try:
-        operations.trash_volume(volume=volume, by=membership)
-    except (NotAllowed, NotVisible):
-        raise
-    except PortalError as refusal:
-        return _page(request, membership, refusal=str(refusal))
-    messages.success(request, _("“%(name)s” is in the trash. You can restore it there.") % {"name": volume.name})
-    return redirect("volumes", tenant_slug=tenant_slug)
+    return _act(request, tenant_slug, slug, operations.trash_volume, _("“%(name)s” is in the trash. You can restore it there."))
 
 
 @require_POST
 @login_required
 def restore(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Take a volume out of the trash."""
-    membership, volume = _volume(request, tenant_slug, slug)
+    done = _("“%(name)s” is back. Attach it when you launch an engine.")
+    return _act(request, tenant_slug, slug, operations.restore_volume, done)
+
+
+def _act(request: PortalRequest, tenant_slug: str, slug: str, operation: Callable[..., None], done: str) -> HttpResponse:
+    """Ask for it, and go back to the list with `done`, or show the list with the refusal."""
+    membership = member(request, tenant_slug)
+    volume = volume_in(membership, slug)
     try:
-        operations.restore_volume(volume=volume, by=membership)
+        operation(volume=volume, by=membership)
     except (NotAllowed, NotVisible):
         raise
     except PortalError as refusal:
         return _page(request, membership, refusal=str(refusal))
-    messages.success(request, _("“%(name)s” is back. Attach it when you launch an engine.") % {"name": volume.name})
+    messages.success(request, done % {"name": volume.name})
     return redirect("volumes", tenant_slug=tenant_slug)
-
-
-def _volume(request: PortalRequest, tenant_slug: str, slug: str) -> tuple[Membership, Volume]:
-    membership = member(request, tenant_slug)
-    return membership, volume_in(membership, slug)
 
 
 def _page(request: PortalRequest, membership: Membership, *, refusal: str = "") -> HttpResponse:
