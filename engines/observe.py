@@ -55,13 +55,7 @@ def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: 
 
 def _wake_next(instance: Instance) -> None:
     """Ask for the instance that has waited longest for the slot that became free."""
-    waiting = Instance.objects.filter(
-        cluster_id=instance.cluster_id,
-        gpu_class_id=instance.gpu_class_id,
-        state=S.QUEUED,
-        desired_state=DesiredState.RUNNING,
-        tenant__suspended_at=None,
-    )
+    waiting = Instance.objects.in_line().filter(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id)
     first = waiting.order_by("queued_at", "pk").values_list("pk", flat=True).first()
     if first is not None:
         hints.reconcile_soon(first)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from engines.clusters import get_cluster
@@ -80,10 +79,7 @@ def _admitted(instance: Instance) -> bool:
     with transaction.atomic():
         capacity = Capacity.objects.select_for_update().filter(cluster=instance.cluster, gpu_class=instance.gpu_class).first()
         slots = capacity.slots if capacity else 0
-        rivals = Instance.objects.filter(cluster=instance.cluster, gpu_class=instance.gpu_class)
-        waiting = rivals.filter(state=S.QUEUED, desired_state=DesiredState.RUNNING, tenant__suspended_at=None)
-        earlier = waiting.exclude(pk=instance.pk)
-        ahead = earlier.filter(Q(queued_at__lt=instance.queued_at) | Q(queued_at=instance.queued_at, pk__lt=instance.pk)).count()
+        ahead = Instance.objects.ahead_of(instance).count()
         taken = Instance.objects.holding(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id).count()
         if taken + ahead >= slots:
             explain(instance, Reason.NO_CAPACITY)

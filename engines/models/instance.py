@@ -38,6 +38,15 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Instances whose slot of this class is taken."""
         return self.filter(cluster_id=cluster_id, gpu_class_id=gpu_class_id, state__in=HOLDS_GPU)
 
+    def in_line(self) -> Self:
+        """Instances that wait for a slot and may be given one; those of suspended tenants keep nobody waiting."""
+        return self.filter(state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING, tenant__suspended_at=None)
+
+    def ahead_of(self, instance: "Instance") -> Self:
+        """Instances that will be given a slot of this one's class and cluster before it."""
+        earlier = models.Q(queued_at__lt=instance.queued_at) | models.Q(queued_at=instance.queued_at, pk__lt=instance.pk)
+        return self.in_line().filter(earlier, cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id)
+
 
 class Instance(models.Model):
     """People write the wish through operations; only the reconciler calls `move_to`, and nothing else writes `state`."""

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Volume
 from engines.queries.phases import typical_phases, typical_start_seconds
-from engines.states import HOLDS_GPU, DesiredState, InstanceState
+from engines.states import HOLDS_GPU
 from tenants.models import Membership, Tenant
 
 
@@ -72,7 +72,7 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
     for gpu_class_id, slots in Capacity.objects.filter(clusters).values_list("gpu_class_id", "slots"):
         total[gpu_class_id] += slots
     held = _per_class(Instance.objects.filter(clusters, state__in=HOLDS_GPU))
-    waiting = _per_class(Instance.objects.filter(clusters, state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING))
+    waiting = _per_class(Instance.objects.in_line().filter(clusters))
     history = typical_phases(version)
     mine = _per_class(membership.tenant.instances.counted())
     options = [

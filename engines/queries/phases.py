@@ -113,14 +113,7 @@ def queue_position(instance: Instance) -> int | None:
     """Return the place in the queue for its class and cluster, 1 for the next; None unless it waits."""
     if instance.state != S.QUEUED:
         return None
-    ahead = Instance.objects.filter(
-        Q(queued_at__lt=instance.queued_at) | Q(queued_at=instance.queued_at, pk__lt=instance.pk),
-        state=S.QUEUED,
-        cluster_id=instance.cluster_id,
-        gpu_class_id=instance.gpu_class_id,
-        desired_state="running",
-    )
-    return ahead.count() + 1
+    return Instance.objects.ahead_of(instance).count() + 1
 
 
 def _moves() -> Q:

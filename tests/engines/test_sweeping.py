@@ -13,6 +13,7 @@ from engines import hints, sweeping, tasks, watching
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance, Volume
 from engines.operations import volumes
+from engines.queries.phases import queue_position
 from engines.reconcile import expire_deadlines, reconcile
 from engines.states import HOLDS_GPU
 from engines.workloads import workload_spec
@@ -161,8 +162,10 @@ def test_a_suspended_tenant_waits_and_keeps_nobody_waiting(acme, alice, bolt, bo
     older = NOW - timedelta(minutes=1)
     suspended = factories.make_instance(acme, alice, cluster, queued_at=older)
     other = factories.make_instance(bolt, bob, cluster)
+    assert queue_position(other) == 2
     acme.suspended_at = NOW
     acme.save()
+    assert queue_position(other) == 1
     for instance in (suspended, other):
         reconcile(instance.pk)
         instance.refresh_from_db()
