@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from honcho.printer import Printer
 
+from aigc_portal.binds import host_and_port, socket_of, uvicorn_options
 from aigc_portal.demo_accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
 from aigc_portal.embedded import services
 from aigc_portal.embedded.errors import EmbeddedError
@@ -41,7 +42,7 @@ def run_demo(say: Printer) -> None:
     """Start everything, serve until SIGINT or SIGTERM, stop everything. Raises EmbeddedError or StartFailed."""
     os.chdir(settings.BASE_DIR)
     with only_demo(settings.DATA_DIR):
-        for port in (portal_port(), port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)):
+        for port in ports():
             require_free_port(port, wait_seconds=PORT_WAIT_SECONDS)
         wanted = services.Wanted(postgres="DATABASE_URL" not in os.environ, valkey="REDIS_URL" not in os.environ)
         with services.start(settings.DATA_DIR, wanted) as running:
@@ -89,13 +90,13 @@ def close_database() -> None:
 def programs() -> list[Program]:
     """The product's processes. Every one may be killed at any moment and is started again."""
     python = sys.executable
-    uvicorn = [python, "-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--timeout-graceful-shutdown", "2"]
+    uvicorn = [python, "-m", "uvicorn", "--no-access-log", "--timeout-graceful-shutdown", "2"]
     celery = [python, "-m", "celery", "--app", "aigc_portal", "--quiet"]
-    web, gwauth = port_of(settings.PORTAL_BIND), port_of(settings.GWAUTH_BIND)
+    web, gwauth = settings.PORTAL_BIND, settings.GWAUTH_BIND
     return [
-        Program("web", [*uvicorn, *WEB_OPTIONS, "--port", str(web), "aigc_portal.asgi:application"], port=web),
-        Program("gwauth", [*uvicorn, *GWAUTH_OPTIONS, "--port", str(gwauth), "gateway.auth:app"], port=gwauth),
-        Program("gateway", [python, "manage.py", "gateway"], port=portal_port()),
+        Program("web", [*uvicorn, *WEB_OPTIONS, *uvicorn_options(web), "aigc_portal.asgi:application"], listens_at=web),
+        Program("gwauth", [*uvicorn, *GWAUTH_OPTIONS, *uvicorn_options(gwauth), "gateway.auth:app"], listens_at=gwauth),
+        Program("gateway", [python, "manage.py", "gateway"], listens_at=f"127.0.0.1:{portal_port()}"),
         Program(
             "worker",
             [*celery, "worker", "--queues", "provision,billing,default", "--concurrency", "4", "--loglevel", "INFO", *ALONE],
@@ -138,12 +139,13 @@ def stop_local_engines() -> None:
     close_database()
 
 
-def port_of(bind: str) -> int:
-    """The port of `host:port`."""
-    return int(bind.rsplit(":", 1)[1])
+def ports() -> list[int]:
+    """The TCP ports that the demo's own programs listen on."""
+    binds = (settings.PORTAL_BIND, settings.GWAUTH_BIND)
+    return [portal_port(), *(host_and_port(bind)[1] for bind in binds if socket_of(bind) is None)]
 
 
 def portal_port() -> int:
     """The port that browsers use."""
     host = settings.PORTAL_HOST
-    return port_of(host) if ":" in host else DEFAULT_HTTP_PORT
+    return host_and_port(host)[1] if ":" in host else DEFAULT_HTTP_PORT

@@ -18,6 +18,7 @@ from datetime import datetime
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 
+from aigc_portal.binds import host_and_port, socket_of
 from aigc_portal.embedded.account import Account, command_as
 
 TICK_SECONDS = 0.1
@@ -37,11 +38,11 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What to run; ready once it listens on `port`, or has printed `ready_phrase`, or else at once."""
+    """What to run; ready once it listens at `listens_at` (see binds), or has printed `ready_phrase`, or else at once."""
 
     name: str
     command: Sequence[str]
-    port: int | None = None
+    listens_at: str = ""
     ready_phrase: str = ""
 
 
@@ -182,11 +183,15 @@ def complete_lines(child: Child, chunk: bytes) -> list[str]:
 
 
 def is_ready(program: Program) -> bool:
-    """Whether a program that is known by its port, or by nothing, can serve."""
-    if program.port is None:
+    """Whether a program that is known by where it listens, or by nothing, can serve."""
+    if not program.listens_at:
         return not program.ready_phrase
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(("127.0.0.1", program.port)) == 0
+    path = socket_of(program.listens_at)
+    if path is not None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(path)) == 0
+    with socket.socket(socket.AF_INET) as probe:
+        return probe.connect_ex(host_and_port(program.listens_at)) == 0
 
 
 def is_running(child: Child) -> bool:

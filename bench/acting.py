@@ -57,7 +57,7 @@ def upstream(slug: str) -> str:
 
 
 def gwauth() -> dict[str, str]:
-    """Where gwauth listens, and the secret by which the gateway proves itself."""
+    """Where gwauth listens (see aigc_portal.binds), and the secret by which the gateway proves itself."""
     return {"address": settings.GWAUTH_BIND, "secret": settings.GATEWAY_SECRET}
 
 

@@ -48,7 +48,7 @@ def beside_plain_proxy(
     length = len(httpx.get(f"http://{upstream}{path}").content)
     port = free_port()
     plain = [str(caddy_binary()), "run", "--config", str(HERE / "plain.Caddyfile"), "--adapter", "caddyfile"]
-    with serving(plain, port, os.environ | {"BENCH_PORT": str(port), "BENCH_UPSTREAM": upstream}):
+    with serving(plain, f"127.0.0.1:{port}", os.environ | {"BENCH_PORT": str(port), "BENCH_UPSTREAM": upstream}):
         through, floor = in_turn((f"127.0.0.1:{stack.port}", headers, length), (f"127.0.0.1:{port}", headers, length))
     ok = through >= floor * TARGET_SHARE
     yield Figure(f"gateway: {CONNECTIONS} connections to {name}", through, "1/s", floor, f"≥ {TARGET_SHARE:.2f} × floor", ok)
@@ -58,11 +58,11 @@ def beside_plain_proxy(
 def decisions(stack: Stack, desk: Desk, actor: Actor) -> Figure:
     """What one gwauth process decides, beside an ASGI application that says yes to everything."""
     slug = desk.launch("bench gwauth", engine="bench-upstream", version="1").slug
-    gwauth, port = actor.ask("gwauth"), free_port()
+    gwauth, bare_socket = actor.ask("gwauth"), f"unix:{stack.data_dir}/bare.sock"
     about = {"X-Aigc-Gw": gwauth["secret"], "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/"}
     question = visitor(stack, desk, slug) | {":path": "/_gw/auth"} | about
-    with serving_app("bench.bare_app:app", port):
-        decided, bare = in_turn((gwauth["address"], question, 0), (f"127.0.0.1:{port}", question, 0))
+    with serving_app("bench.bare_app:app", bare_socket):
+        decided, bare = in_turn((gwauth["address"], question, 0), (bare_socket, question, 0))
     return Figure("gwauth alone: decisions of one process", decided, "1/s", bare)
 
 

@@ -24,7 +24,7 @@ GREETING = ""
 def measure(stack: Stack) -> list[Figure]:
     """Rename an instance again and again; after each change a bare server broadcasts the very same message."""
     port = free_port()
-    with Desk(stack) as desk, acting(stack) as actor, serving_app("bench.bare_app:app", port):
+    with Desk(stack) as desk, acting(stack) as actor, serving_app("bench.bare_app:app", f"127.0.0.1:{port}"):
         instance = desk.launch("bench live")
         sessions = actor.ask("seats", tenant=TENANT, count=SEATS)
         told, floor = asyncio.run(change_and_broadcast(stack, actor, instance.slug, sessions, port))

@@ -14,6 +14,8 @@ from typing import cast
 
 import uvloop
 
+from aigc_portal.binds import host_and_port, socket_of
+
 
 class Asking(asyncio.Protocol):
     """One connection, and how many answers it has had."""
@@ -49,12 +51,20 @@ class Asking(asyncio.Protocol):
             self.ended.set_exception(ConnectionError(why))
 
 
+async def connect(address: str, asking: Asking) -> Asking:
+    """Open one connection to an address as in aigc_portal.binds."""
+    loop, socket = asyncio.get_running_loop(), socket_of(address)
+    if socket is not None:
+        await loop.create_unix_connection(lambda: asking, str(socket))
+    else:
+        await loop.create_connection(lambda: asking, *host_and_port(address))
+    return asking
+
+
 async def ask(address: str, seconds: float, connections: int, headers: Mapping[str, str], length: int) -> dict[str, float]:
     lines = ["GET {} HTTP/1.1".format(headers.get(":path", "/")), *(f"{k}: {v}" for k, v in headers.items() if k[0] != ":")]
     request = "\r\n".join([*lines, "", ""]).encode()
-    host, port = address.rsplit(":", 1)
-    loop = asyncio.get_running_loop()
-    asking = [(await loop.create_connection(lambda: Asking(request, length), host, int(port)))[1] for _ in range(connections)]
+    asking = [await connect(address, Asking(request, length)) for _ in range(connections)]
     before, busy_before, started = sum(each.answers for each in asking), time.process_time(), time.monotonic()
     failed, _ = await asyncio.wait([each.ended for each in asking], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for each in failed:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from aigc_portal.binds import socket_of, uvicorn_options
 from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
@@ -31,26 +32,28 @@ def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str
 
 
 @contextmanager
-def serving(command: list[str], port: int, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """A server that answers HTTP on its port while the block runs."""
+def serving(command: list[str], bind: str, environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """A server that answers HTTP where it listens (see aigc_portal.binds) while the block runs."""
+    path = socket_of(bind)
+    client = httpx.Client(transport=httpx.HTTPTransport(uds=path and str(path)), timeout=5)
 
     def answers() -> bool:
         assert process.poll() is None, f"{command} ended with {process.returncode}"
         try:
-            return bool(httpx.get(f"http://127.0.0.1:{port}/", timeout=5).status_code)
+            return bool(client.get(f"http://{'localhost' if path else bind}/").status_code)
         except httpx.TransportError:
             return False
 
-    with started(command, env=environment) as process:
+    with client, started(command, env=environment) as process:
         wait_until(answers, seconds=60)
         yield
 
 
 @contextmanager
-def serving_app(app: str, port: int) -> Iterator[None]:
+def serving_app(app: str, bind: str) -> Iterator[None]:
     """A bare ASGI application, run as the product runs its own."""
-    uvicorn = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--no-access-log", "--log-level", "warning"]
-    with serving([*uvicorn, "--lifespan", "off", "--timeout-graceful-shutdown", "2", "--port", str(port), app], port):
+    uvicorn = [sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level", "warning", *uvicorn_options(bind)]
+    with serving([*uvicorn, "--lifespan", "off", "--timeout-graceful-shutdown", "2", app], bind):
         yield
 
 

@@ -17,9 +17,17 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-def allowed(headers: dict[str, str]) -> Answer:
-    """Let the request through; the gateway reads the headers and passes none of them on."""
-    return Answer(200, [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value])
+def allowed(upstream: str, *, cookie: str = "", authorization: str = "", renewed: str = "") -> Answer:
+    """Let the request through; the gateway reads the headers and passes none of them on.
+
+    `cookie` and `authorization` are what the engine may see, `renewed` is a Set-Cookie for the visitor; without any of the
+    three, which is most requests, the gateway need not look for them.
+    """
+    headers = [(b"x-aigc-upstream", upstream.encode())]
+    if cookie or authorization or renewed:
+        more = {b"x-aigc-cookie": cookie, b"x-aigc-authorization": authorization, b"x-aigc-renewed": renewed}
+        headers += [(b"x-aigc-more", b"1"), *((name, value.encode("latin-1")) for name, value in more.items() if value)]
+    return Answer(200, headers)
 
 
 def redirect(status: int, location: str, *, set_cookie: str = "") -> Answer:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aigc_portal.binds import caddy_address
+
 
 class BadConfiguration(Exception):
     """The settings do not make a gateway; the text says what to change."""
@@ -11,7 +13,7 @@ class BadConfiguration(Exception):
 
 @dataclass(frozen=True)
 class GatewaySettings:
-    """What the gateway depends on. Addresses are `host:port`; directories are absolute."""
+    """What the gateway depends on. Addresses are as in aigc_portal.binds; directories are absolute."""
 
     portal_origin: str
     engines_scheme: str
@@ -48,7 +50,7 @@ def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
         "AIGC_GW_PORTAL_ORIGIN": given.portal_origin,
         "AIGC_GW_BIND": " ".join(given.bind),
         "AIGC_GW_PORTAL": given.portal_bind,
-        "AIGC_GW_AUTH": given.gwauth_bind,
+        "AIGC_GW_AUTH": caddy_address(given.gwauth_bind),
         "AIGC_GW_SECRET": given.secret,
         "AIGC_GW_UPSTREAM_PATTERN": upstream_pattern(given.local_ports, given.upstream_patterns),
         "AIGC_GW_TLS": "tls_files" if scheme == "https" else "tls_none",

@@ -1,7 +1,7 @@
 """The platform's cookies on an engine's host, told from the engine's own. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # `__Host-`: no domain, so neither a sister host nor the engine's own script can forge or replace them.
 PASS = "__Host-aigc_s"  # noqa: S105 - a name
@@ -9,8 +9,7 @@ NONCE = "__Host-aigc_p"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-@dataclass(frozen=True, slots=True)
-class Cookies:
+class Cookies(NamedTuple):
     """What one request carries."""
 
     token: str

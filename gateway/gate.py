@@ -7,8 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 import redis
@@ -36,14 +35,14 @@ THREADS = 8
 API_TOKEN = b"bearer aigc_"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the gateway passed on, read once."""
 
     slug: str
     path: str  # of the engine, with its query, as the browser sent it
     query: str
     visit: Visit
+    page: bool  # somebody opens one in a tab: see Visit.is_navigation
     cookies: Cookies
 
 
@@ -101,11 +100,11 @@ class Gate:
         except (Unavailable, redis.RedisError, TimeoutError) as error:
             log.warning("nobody can be let in: %s", error.__cause__ or repr(error))
             sentence = _("The portal cannot check your access at the moment. Try again in a few seconds.")
-            return refused(503, sentence, state="unavailable", page=request.visit.is_navigation)
+            return refused(503, sentence, state="unavailable", page=request.page)
 
     async def _judge(self, request: Request) -> Answer:
         """Rules 2 to 5, on what the request itself says."""
-        visit, page = request.visit, request.visit.is_navigation
+        visit, page = request.visit, request.page
         if visit.headers.get(b"authorization", b"").lower().startswith(API_TOKEN):
             return refused(401, _("This API token is not known."), state="signed_out", page=False)
         if visit.is_worker_script:
@@ -122,7 +121,7 @@ class Gate:
 
     async def _admit(self, request: Request, token: Token) -> Answer:
         """Rules 6 to 8, on what is known of visitor and instance."""
-        visitor, page = Visitor(token.user_id, token.session), request.visit.is_navigation
+        visitor, page = Visitor(token.user_id, token.session), request.page
         standing = await self.memory.standing(request.slug, visitor)
         if standing.verdict is Verdict.RESTING and page:
             # Somebody may come from the waking page, which knows more: sent back on an old memory they would go in circles.
@@ -145,17 +144,15 @@ class Gate:
         now = int(time.time())
         longer = renewed(token, now=now)
         return allowed(
-            {
-                "x-aigc-upstream": standing.upstream,
-                "x-aigc-cookie": request.cookies.engine_part,
-                "x-aigc-authorization": request.visit.headers.get(b"authorization", b"").decode("latin-1"),
-                "x-aigc-renewed": self._pass(longer, now) if longer else "",
-            }
+            standing.upstream,
+            cookie=request.cookies.engine_part,
+            authorization=request.visit.headers.get(b"authorization", b"").decode("latin-1"),
+            renewed=self._pass(longer, now) if longer else "",
         )
 
     def _sign_in(self, request: Request) -> Answer:
         """Rule 6: whoever opened a page goes through the portal; a script, which would follow a redirect blindly, gets 401."""
-        if not request.visit.is_navigation:
+        if not request.page:
             return refused(401, _("Sign in at the portal, then reload this page."), state="signed_out", page=False)
         nonce = handoff.usable_nonce(request.cookies.nonce)
         location = handoff.authorize_url(slug=request.slug, nonce=nonce, path=safe_path(request.path))
@@ -205,7 +202,7 @@ def _read_request(slug: str, scope: MutableMapping[str, Any], headers: dict[byte
     )
     cookies = read_cookies(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
     path = headers.get(b"x-forwarded-uri", b"/").decode("latin-1")
-    return Request(slug, path, scope["query_string"].decode("latin-1"), visit, cookies)
+    return Request(slug, path, scope["query_string"].decode("latin-1"), visit, visit.is_navigation, cookies)
 
 
 def _waking_url(request: Request) -> str:

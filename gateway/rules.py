@@ -5,14 +5,13 @@ Origin and Sec-Fetch-* are judged here, for every request.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FRAMES = frozenset({b"iframe", b"frame", b"embed", b"object", b"fencedframe"})
 _FOREIGN_SITES = frozenset({b"cross-site", b"same-site"})
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """One request for an engine, as far as the rules look at it. Header names are lower case."""
 
     own_origin: bytes

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
@@ -43,8 +44,7 @@ class Standing:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(NamedTuple):
     """Who a pass says is visiting."""
 
     user_id: int

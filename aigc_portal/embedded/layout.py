@@ -50,6 +50,10 @@ class Layout:
     def valkey_socket(self) -> Path:
         return self.run / "valkey.sock"
 
+    @property
+    def gwauth_socket(self) -> Path:
+        return self.run / "gwauth.sock"
+
 
 @dataclass(frozen=True)
 class Addresses:

@@ -62,6 +62,24 @@ def harness():
         each.process.communicate()
 
 
+LISTENS = """
+import socket, sys, time
+print("pid", flush=True)
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+time.sleep(600)
+"""
+
+
+def test_a_program_is_ready_once_its_socket_answers(harness, tmp_path):
+    path = tmp_path / "it.sock"
+    ran = harness(f"[Program('one', [python, '-c', {LISTENS!r}, {str(path)!r}], listens_at={f'unix:{path}'!r})]")
+    ran.read_until("ANNOUNCED")
+    assert "pid" in ran.output
+    assert path.is_socket()
+
+
 def wait_for_end(pid):
     deadline = time.monotonic() + 20
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
@@ -104,7 +122,7 @@ def test_what_a_killed_program_leaves_behind_is_ended(harness):
 
 
 def test_a_program_that_cannot_start_ends_the_attempt(harness):
-    ran = harness("[Program('one', [python, '-c', 'raise SystemExit(7)'], port=1)]")
+    ran = harness("[Program('one', [python, '-c', 'raise SystemExit(7)'], listens_at='127.0.0.1:1')]")
     output = ran.read_until("one does not start; its output above says why.")
     assert output.count("ended (exit code 7)") == 5
     assert "ANNOUNCED" not in output

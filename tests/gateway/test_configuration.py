@@ -60,6 +60,10 @@ def test_on_one_machine_one_port_serves_all_names():
     }
 
 
+def test_gwauth_may_be_a_socket():
+    assert caddy_environment(replace(LOCAL, gwauth_bind="unix:/run/gwauth.sock"))["AIGC_GW_AUTH"] == "unix//run/gwauth.sock"
+
+
 def test_with_tls_the_portal_and_the_engines_have_domains_of_their_own():
     environment = caddy_environment(CLUSTER)
     sites = {name: value for name, value in environment.items() if name.endswith("_SITE")}
