@@ -1,10 +1,12 @@
 """Tell whoever looks that an instance changed: an id, never data. Losing a message costs nothing but time."""
 
+import asyncio
 import logging
+import os
+import threading
 from functools import lru_cache
 
 import redis
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
@@ -12,6 +14,7 @@ from django.db import transaction
 from engines.models import Instance
 
 log = logging.getLogger(__name__)
+SEND_SECONDS = 2
 
 
 def tenant_group(tenant_id: int) -> str:
@@ -33,13 +36,23 @@ def announce(instance: Instance) -> None:
     """Tell open pages (`instance.changed` to the tenant's group) and the gateway (the slug) at once."""
     try:
         _valkey().publish(gateway_channel(), instance.slug)
-        async_to_sync(get_channel_layer().group_send)(
-            tenant_group(instance.tenant_id), {"type": "instance.changed", "instance_id": str(instance.pk)}
-        )
+        message = {"type": "instance.changed", "instance_id": str(instance.pk)}
+        sending = get_channel_layer().group_send(tenant_group(instance.tenant_id), message)
+        asyncio.run_coroutine_threadsafe(sending, _loop_of(os.getpid())).result(SEND_SECONDS)
     except (redis.RedisError, OSError) as error:
-        log.warning("nobody was told that %s changed: %s", instance.slug, error)
+        log.warning("nobody was told that %s changed: %r", instance.slug, error)
+
+
+@lru_cache(maxsize=1)
+def _loop_of(_process: int) -> asyncio.AbstractEventLoop:
+    """An event loop that lasts as long as this process, and with it the layer's connection: a loop for each message costs more
+    than the message. A forked process asks by an id of its own, for threads do not survive a fork.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="live", daemon=True).start()
+    return loop
 
 
 @lru_cache(maxsize=1)
 def _valkey() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=SEND_SECONDS, socket_connect_timeout=SEND_SECONDS)

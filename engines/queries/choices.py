@@ -4,8 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from engines.models import Engine, EngineVersion, Instance, Volume
-from engines.queries.launching import ClassOption, EngineOption, class_options, last_launch, suggested_name
+from engines.models import Engine, EngineVersion, GpuClass, Instance, Volume
+from engines.queries.launching import (
+    ClassOption,
+    EngineOption,
+    class_options,
+    last_launch,
+    offered_version,
+    suggested_name,
+    usable_class,
+)
 from engines.queries.volumes import attachable_volumes
 from tenants.models import Membership
 
@@ -77,6 +85,15 @@ class Choices:
         }
 
 
+@dataclass(frozen=True)
+class Launchable:
+    """What a posted form names; `volume` is None for new data, and for data that cannot be attached."""
+
+    version: EngineVersion
+    gpu_class: GpuClass
+    volume: Volume | None
+
+
 def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: Mapping[str, str]) -> Choices:
     """Complete what was wanted; what is not on offer is replaced, never invented."""
     last = last_launch(membership)
@@ -90,9 +107,9 @@ def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: 
         (each for each in offer.versions if "version" not in wanted and last and each.pk == last.engine_version_id),
         offer.versions,
     )
-    volumes = [VolumeOption(each, each.readable_by(version)) for each in attachable_volumes(membership)]
+    volumes = _volume_options(membership, version)
     storage = "attach" if wanted.get("storage") == "attach" and volumes else "new"
-    volume = _chosen_volume(volumes, wanted) if storage == "attach" else None
+    volume = _chosen_volume(volumes, wanted.get("volume", "")) if storage == "attach" else None
     options = class_options(membership, version, volume)
     suggested = suggested_name(membership, offer.engine)
     typed = wanted.get("name", "")
@@ -116,9 +133,24 @@ def _first(*alternatives: Iterable[T]) -> T:
     return next(each for alternative in alternatives for each in alternative)
 
 
-def _chosen_volume(volumes: Iterable[VolumeOption], wanted: Mapping[str, str]) -> Volume | None:
+def launchable(membership: Membership, wanted: Mapping[str, str]) -> Launchable | None:
+    """Return what exactly these choices name, None if one of them is not on offer: without looking at all the others."""
+    version = offered_version(wanted["engine"], wanted["version"])
+    if version is None:
+        return None
+    attached = wanted["storage"] == "attach"
+    volume = _chosen_volume(_volume_options(membership, version), wanted["volume"]) if attached else None
+    gpu_class = usable_class(membership, version, volume, wanted["gpu_class"])
+    return None if gpu_class is None else Launchable(version, gpu_class, volume)
+
+
+def _volume_options(membership: Membership, version: EngineVersion) -> list[VolumeOption]:
+    return [VolumeOption(each, each.readable_by(version)) for each in attachable_volumes(membership)]
+
+
+def _chosen_volume(volumes: Iterable[VolumeOption], slug: str) -> Volume | None:
     fitting = (each.volume for each in volumes if each.readable is not False)
-    return next((volume for volume in fitting if volume.slug == wanted.get("volume")), None)
+    return next((volume for volume in fitting if volume.slug == slug), None)
 
 
 def _chosen_option(options: Sequence[ClassOption], wanted: Mapping[str, str], last: Instance | None) -> ClassOption | None:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from engines.errors import NameTaken
 from engines.forms import LaunchForm
 from engines.operations.instances import launch_instance
-from engines.queries.choices import Choices, choices_of
+from engines.queries.choices import choices_of, launchable
 from engines.queries.launching import offered_engines, room_of
 from engines.views.membership import PortalRequest, member
 from tenants import access
@@ -26,36 +26,31 @@ def launch(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show the form, prefilled from the address or the last launch; launch when posted without `update`."""
     membership = member(request, tenant_slug)
     access.require(membership, Action.LAUNCH)
-    engines = offered_engines()
-    if not engines:
-        return render(request, "engines/launch_nothing.html", {"membership": membership})
-    wanted: Mapping[str, str] = (request.POST or request.GET).dict()
-    choices = choices_of(membership, engines, wanted)
-    if request.method == "GET" or "update" in request.POST:
-        return _page(request, membership, choices, LaunchForm(initial=choices.initial))
-    form = LaunchForm(request.POST)
-    if form.is_valid() and _launched(membership, choices, form):
-        return redirect("instances", tenant_slug=tenant_slug)
-    return _page(request, membership, choices, form)
+    form = None
+    if request.method == "POST" and "update" not in request.POST:
+        form = LaunchForm(request.POST)
+        if form.is_valid() and _launched(membership, form):
+            return redirect("instances", tenant_slug=tenant_slug)
+    return _page(request, membership, form)
 
 
-def _launched(membership: Membership, choices: Choices, form: LaunchForm) -> bool:
+def _launched(membership: Membership, form: LaunchForm) -> bool:
     """Launch what was chosen, or put the refusal beside its field."""
     cleaned = form.cleaned_data
-    version, option = choices.version, choices.option
-    if cleaned["version"] != version.version or option is None or option.gpu_class.slug != cleaned["gpu_class"]:
+    chosen = launchable(membership, cleaned)
+    if chosen is None:
         form.add_error(None, _("One of your choices is no longer offered. Look through them again."))
         return False
-    if cleaned["storage"] == "attach" and choices.volume is None:
+    if cleaned["storage"] == "attach" and chosen.volume is None:
         form.add_error("volume", _("This data cannot be attached now. Choose other data."))
         return False
     try:
         launch_instance(
             membership=membership,
-            engine_version=version,
-            gpu_class=option.gpu_class,
+            engine_version=chosen.version,
+            gpu_class=chosen.gpu_class,
             name=cleaned["name"],
-            volume=choices.volume,
+            volume=chosen.volume,
             size_gib=cleaned["size_gib"] or 50,
         )
     except NotAllowed:
@@ -67,6 +62,13 @@ def _launched(membership: Membership, choices: Choices, form: LaunchForm) -> boo
     return not form.errors
 
 
-def _page(request: PortalRequest, membership: Membership, choices: Choices, form: LaunchForm) -> HttpResponse:
+def _page(request: PortalRequest, membership: Membership, refused: LaunchForm | None) -> HttpResponse:
+    """Show all that is on offer, with the choices made so far, or with what was refused."""
+    engines = offered_engines()
+    if not engines:
+        return render(request, "engines/launch_nothing.html", {"membership": membership})
+    wanted: Mapping[str, str] = (request.POST or request.GET).dict()
+    choices = choices_of(membership, engines, wanted)
+    form = refused or LaunchForm(initial=choices.initial)
     context = {"membership": membership, "choices": choices, "form": form, "room": room_of(membership.tenant)}
     return render(request, "engines/launch.html", context, status=422 if form.errors else 200)

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from engines.models import Cluster, Engine, EngineVersion, GpuClass, Instance
 from engines.states import InstanceState
@@ -51,6 +52,7 @@ def test_launching_creates_the_instance_and_goes_to_the_list(as_alice: Client, t
         ({"gpu_class": ""}, "Choose a GPU class."),
         ({"gpu_class": "unheard-of"}, "One of your choices is no longer offered."),
         ({"version": "9.9"}, "One of your choices is no longer offered."),
+        ({"engine": "unheard-of"}, "One of your choices is no longer offered."),
     ],
 )
 def test_a_bad_wish_is_refused_and_keeps_what_was_typed(
@@ -62,6 +64,32 @@ def test_a_bad_wish_is_refused_and_keeps_what_was_typed(
     assert sentence in shown
     assert f'value="{(typed | change)["name"]}"' in shown
     assert not Instance.objects.exists()
+
+
+def test_what_is_no_longer_offered_is_refused_although_it_exists(
+    as_alice: Client, typed: dict[str, str], cluster: Cluster, gpu_class: GpuClass
+) -> None:
+    elsewhere = factories.make_gpu_class("elsewhere")
+    hidden = factories.make_gpu_class("hidden", hidden=True)
+    cluster.capacities.create(gpu_class=hidden, slots=1)
+    for change in ({"gpu_class": elsewhere.slug}, {"gpu_class": hidden.slug}):
+        answer = as_alice.post("/acme/launch/", typed | change)
+        assert (answer.status_code, "One of your choices is no longer offered." in answer.content.decode()) == (422, True)
+    Engine.objects.update(hidden=True)
+    assert "An operator has to publish an engine" in as_alice.post("/acme/launch/", typed).content.decode()
+    assert not Instance.objects.exists()
+
+
+def test_a_class_too_small_and_one_used_up_are_refused(
+    as_alice: Client, typed: dict[str, str], acme: Tenant, alice: User, cluster: Cluster, gpu_class: GpuClass
+) -> None:
+    GpuClass.objects.filter(pk=gpu_class.pk).update(max_per_tenant=1)
+    factories.make_instance(acme, alice, cluster, gpu_class=gpu_class, state=S.RUNNING)
+    assert "One of your choices is no longer offered." in as_alice.post("/acme/launch/", typed).content.decode()
+    GpuClass.objects.filter(pk=gpu_class.pk).update(max_per_tenant=None, memory_mib=1)
+    EngineVersion.objects.update(min_gpu_memory_mib=2)
+    assert "One of your choices is no longer offered." in as_alice.post("/acme/launch/", typed).content.decode()
+    assert Instance.objects.count() == 1
 
 
 def test_a_taken_name_is_refused_beside_the_field(
@@ -197,3 +225,13 @@ def test_the_first_wrong_field_has_the_focus(as_alice: Client, typed: dict[str, 
     assert "autofocus" in page[size : page.index(">", size)]
     assert "autofocus" in page[name : page.index(">", name)]
     assert "autofocus" not in as_alice.get("/acme/launch/").content.decode()
+
+
+def test_nothing_is_promised_of_a_cluster_that_fell_silent(as_alice: Client, version: EngineVersion, cluster: Cluster) -> None:
+    Cluster.objects.update(watched_at=timezone.now())
+    page = as_alice.get("/acme/launch/").content.decode()
+    assert "free free--good" in page
+    Cluster.objects.update(watched_at=timezone.now() - 2 * Cluster.SILENT_AFTER)
+    page = as_alice.get("/acme/launch/").content.decode()
+    assert "free free--good" not in page
+    assert "does not answer now" in page
