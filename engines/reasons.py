@@ -25,6 +25,8 @@ class Reason(StrEnum):
     READY = "ready"
     GONE = "gone"
     NO_CAPACITY = "no_capacity"
+    SHARED_GPU_TAKEN = "shared_gpu_taken"
+    BURST = "burst"
     QUEUE_TIMEOUT = "queue_timeout"
     PROVISION_TIMEOUT = "provision_timeout"
     START_TIMEOUT = "start_timeout"
@@ -40,6 +42,44 @@ class Reason(StrEnum):
     VOLUME_MISSING = "volume_missing"
     INCOMPATIBLE_DATA = "incompatible_data"
     CLUSTER_UNAVAILABLE = "cluster_unavailable"
+    CLUSTER_FORBIDS = "cluster_forbids"
+    # What clusters that schedule say of a workload. First, why there is no machine for it yet.
+    QUOTA_EXCEEDED = "quota_exceeded"
+    REFUSED_BY_POLICY = "refused_by_policy"
+    CLASS_MISCONFIGURED = "class_misconfigured"
+    HELD_BY_CLUSTER = "held_by_cluster"
+    NO_SUCH_GPU = "no_such_gpu"
+    NODES_FULL = "nodes_full"
+    NODES_CLOSED = "nodes_closed"
+    NO_NODES = "no_nodes"
+    ADDING_NODE = "adding_node"
+    CLUSTER_WAITS = "cluster_waits"
+    VOLUME_WAITS = "volume_waits"
+    VOLUME_FAILED = "volume_failed"
+    VOLUME_ELSEWHERE = "volume_elsewhere"
+    VOLUME_IN_USE = "volume_in_use"
+    # Then, how it is being set up on its machine.
+    PLACED = "placed"
+    VOLUME_ATTACH = "volume_attach"
+    VOLUME_MOUNT = "volume_mount"
+    NETWORK_SETUP = "network_setup"
+    IMAGE_PULLING = "image_pulling"
+    IMAGE_PULL_FAILED = "image_pull_failed"
+    IMAGE_NOT_FOUND = "image_not_found"
+    IMAGE_DENIED = "image_denied"
+    REGISTRY_UNREACHABLE = "registry_unreachable"
+    CONFIG_MISSING = "config_missing"
+    ROOT_IMAGE = "root_image"
+    CREATE_FAILED = "create_failed"
+    NODE_REFUSED = "node_refused"
+    # Last, what ended it.
+    GPU_MEMORY = "gpu_memory"
+    GPU_BROKEN = "gpu_broken"
+    SCRATCH_FULL = "scratch_full"
+    EVICTED = "evicted"
+    PREEMPTED = "preempted"
+    NODE_DRAINED = "node_drained"
+    NODE_LOST = "node_lost"
 
 
 class Fixer(StrEnum):
@@ -76,6 +116,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.READY: Explanation(_("The engine answers.")),
     Reason.GONE: Explanation(_("The engine has stopped and its GPU is free.")),
     Reason.NO_CAPACITY: Explanation(_("All GPUs of this class are in use. The launch waits its turn."), Fixer.ARTIST),
+    Reason.SHARED_GPU_TAKEN: Explanation(
+        _("Another team uses these shared GPUs now. One card does not keep teams apart, so the launch waits until it is done."),
+        Fixer.ARTIST,
+    ),
+    Reason.BURST: Explanation(_("No GPU became free on premises in time, so the launch moved to the cloud.")),
     Reason.QUEUE_TIMEOUT: Explanation(
         _("No GPU of this class became free within a day. Retry, or choose another GPU class."),
         Fixer.ARTIST,
@@ -134,7 +179,131 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         Fixer.ARTIST,
         failure=True,
     ),
+    Reason.CLUSTER_FORBIDS: Explanation(
+        _("The cluster does not let the portal do this. Tell an operator: a right is missing."), Fixer.OPERATOR, failure=True
+    ),
     Reason.CLUSTER_UNAVAILABLE: Explanation(_("The cluster does not answer. The portal keeps trying."), Fixer.OPERATOR),
+    Reason.QUOTA_EXCEEDED: Explanation(
+        _("The team has used up its share of this cluster. The launch goes on as soon as one of its engines stops."),
+        Fixer.TENANT_ADMIN,
+    ),
+    Reason.REFUSED_BY_POLICY: Explanation(
+        _("A rule of the cluster forbids this workload. Tell an operator."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.CLASS_MISCONFIGURED: Explanation(
+        _("The machines turn this GPU class away: they serve other ends, or the class is set up wrongly. Tell an operator."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.HELD_BY_CLUSTER: Explanation(_("The cluster keeps a queue of its own and holds the launch until there is room.")),
+    Reason.NO_SUCH_GPU: Explanation(
+        _("No machine of this cluster has the GPUs of this class. Choose another GPU class, or tell an operator."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.NODES_FULL: Explanation(
+        _("No machine has enough processor or memory left. The launch waits; a smaller GPU class may start sooner."),
+        Fixer.ARTIST,
+    ),
+    Reason.NODES_CLOSED: Explanation(
+        _("The machines of this GPU class are closed for maintenance or not ready yet. The launch waits for them."),
+        Fixer.OPERATOR,
+    ),
+    Reason.NO_NODES: Explanation(_("The cluster has no machines at the moment. Tell an operator."), Fixer.OPERATOR, failure=True),
+    Reason.ADDING_NODE: Explanation(_("The cluster is adding a machine, which takes a few minutes.")),
+    Reason.CLUSTER_WAITS: Explanation(
+        _("The cluster has not started the engine yet, for a reason of its own. Operators see its words."), Fixer.OPERATOR
+    ),
+    Reason.VOLUME_WAITS: Explanation(_("The volume is being prepared.")),
+    Reason.VOLUME_FAILED: Explanation(
+        _("The cluster's storage has not been able to prepare the volume. Tell an operator."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.VOLUME_ELSEWHERE: Explanation(
+        _("The data lies in a part of the cluster where no GPU of this class is free. The launch waits its turn."),
+        Fixer.ARTIST,
+    ),
+    Reason.VOLUME_IN_USE: Explanation(
+        _("The volume is still in use by another workload. The launch goes on as soon as it is free."), Fixer.OPERATOR
+    ),
+    Reason.PLACED: Explanation(_("A machine has been found, and the engine is being set up on it.")),
+    Reason.VOLUME_ATTACH: Explanation(
+        _("The volume is still attached to another machine, or cannot be attached. That can take several minutes."),
+        Fixer.OPERATOR,
+    ),
+    Reason.VOLUME_MOUNT: Explanation(
+        _("The volume cannot be opened on its machine. The cluster keeps trying."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.NETWORK_SETUP: Explanation(
+        _("The cluster has not been able to set up the engine's network. It keeps trying."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.IMAGE_PULLING: Explanation(
+        _("The image of this engine version is being downloaded. The first time on a machine takes longest.")
+    ),
+    Reason.IMAGE_PULL_FAILED: Explanation(
+        _("The image of this engine version could not be downloaded. The cluster keeps trying."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.IMAGE_NOT_FOUND: Explanation(
+        _("The image of this engine version does not exist. Tell an operator."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.IMAGE_DENIED: Explanation(
+        _("The registry refuses to hand out the image of this engine version. Tell an operator."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.REGISTRY_UNREACHABLE: Explanation(
+        _("The registry with the image of this engine version does not answer. The cluster keeps trying."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.CONFIG_MISSING: Explanation(
+        _("Something that this engine version needs, such as a secret, is missing from the cluster. Tell an operator."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.ROOT_IMAGE: Explanation(
+        _("The image of this engine version wants to run as root, which the cluster does not allow. Tell an operator."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.CREATE_FAILED: Explanation(
+        _("The machine could not create the engine's container. Retry; if it happens again, tell an operator."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.NODE_REFUSED: Explanation(
+        _("The machine turned the workload away. Retry; if it happens again, tell an operator."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.GPU_MEMORY: Explanation(
+        _("The engine ran out of GPU memory. Its data is safe. Retry with a smaller job, or a GPU class with more memory."),
+        Fixer.ARTIST,
+        failure=True,
+    ),
+    Reason.GPU_BROKEN: Explanation(
+        _("The GPU or its driver does not work. Retry, and tell an operator so that the machine can be repaired."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.SCRATCH_FULL: Explanation(
+        _("The engine used up its temporary disk space and was ended. Its volume is safe. Retry with a smaller job."),
+        Fixer.ARTIST,
+        failure=True,
+    ),
+    Reason.EVICTED: Explanation(
+        _("The machine ran short of resources and ended the engine. Its data is safe; retry."), Fixer.OPERATOR, failure=True
+    ),
+    Reason.PREEMPTED: Explanation(
+        _("The engine had to make room for a workload of higher priority. Its data is safe; retry."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
+    Reason.NODE_DRAINED: Explanation(
+        _("The engine's machine is being taken out of service. The data is safe; retry to start on another machine."),
+        Fixer.ARTIST,
+        failure=True,
+    ),
+    Reason.NODE_LOST: Explanation(
+        _("The engine's machine does not answer. The data is safe, but stays with that machine until an operator steps in."),
+        Fixer.OPERATOR,
+        failure=True,
+    ),
 }
 
 

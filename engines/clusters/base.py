@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from engines.files.base import Files
 from engines.reasons import Reason
 
 
@@ -17,6 +18,7 @@ class Phase(StrEnum):
     STARTING = "starting"  # the engine process is alive but does not answer yet
     READY = "ready"  # it answered on its health path
     STOPPING = "stopping"  # asked to stop, still alive
+    BROKEN = "broken"  # it will not come up by itself, yet holds its GPU until it is stopped
     EXITED = "exited"  # ended without being asked to; nothing runs
 
 
@@ -36,6 +38,10 @@ class ClusterUnavailable(Exception):
     """The cluster did not answer; the same call may succeed later."""
 
 
+class FilesOpening(ClusterUnavailable):
+    """The way to a volume's files is being made; ask again in a second or two."""
+
+
 class StaleEpoch(Exception):
     """A newer epoch of this workload was already applied or stopped; the late call changed nothing."""
 
@@ -46,11 +52,40 @@ class GpuSpec:
 
     gpu_class: str  # slug; capacity is counted by it
     vendor: str = "cpu"
+    sharing: str = "exclusive"  # how a device is divided: exclusive, mig, time-slicing, mps, hami
     resource: str = ""
     count: int = 0
     cpu_millis: int = 1000
     ram_mib: int = 1024
-    pod_patch: Mapping[str, object] = field(default_factory=dict)
+    # What follows is for clusters that schedule; shapes as in a Kubernetes Pod.
+    extra_limits: Mapping[str, str] = field(default_factory=dict)
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    affinity_preferred: Sequence[Mapping[str, Any]] = ()  # {weight, key, operator, values}
+    tolerations: Sequence[Mapping[str, str]] = ()
+    runtime_class_name: str = ""
+    scheduler_name: str = ""
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    dra: Mapping[str, Any] = field(default_factory=dict)  # {first_available: [{name, device_class, count, cel}]}
+    pod_patch: Mapping[str, Any] = field(default_factory=dict)  # strategic merge patch of the Pod template
+    discover: Mapping[str, Any] = field(default_factory=dict)  # how it is counted: {"by", "slots"}, as in a catalog file
+
+
+@dataclass(frozen=True)
+class VolumeRef:
+    """Which volume: its name and where it lies. Stored with the row, never recomputed."""
+
+    name: str  # from names.volume_name()
+    namespace: str = ""  # empty where the cluster has none
+
+
+@dataclass(frozen=True)
+class WorkloadRef:
+    """Which workload: its name, where its objects are, and the volume it runs on. Stored, never recomputed."""
+
+    name: str  # legal DNS label, unique for ever, from names.workload_name()
+    namespace: str = ""
+    volume: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +97,22 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class SharedMount:
+    """A volume of the tenant's namespace that many read and nobody writes, such as its models."""
+
+    claim: str
+    path: str
+
+
+@dataclass(frozen=True)
+class SecretKey:
+    """One entry of a secret in the tenant's namespace."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
 class WorkloadSpec:
     """Everything needed to run one instance; complete in itself, so that nothing is recomputed from settings later."""
 
@@ -70,6 +121,8 @@ class WorkloadSpec:
     tenant: str  # slug
     epoch: int  # grows with every wish; a call with a smaller one changes nothing
     volume: str  # name of the volume, from names.volume_name()
+    namespace: str = ""
+    engine: str = ""  # slug, for those who read a cluster by its labels
     image: str = ""
     command: Sequence[str] = ()  # placeholders {port}, {data}, {python}
     args: Sequence[str] = ()
@@ -78,9 +131,34 @@ class WorkloadSpec:
     data_mounts: Sequence[Mount] = ()
     shm_mib: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    secret_environment: Mapping[str, SecretKey] = field(default_factory=dict)
+    shared_mounts: Sequence[SharedMount] = ()
     startup_limit_seconds: int = 300
-    run_as: str = ""
+    stop_grace_seconds: float = 20
+    run_as: str = ""  # numeric user, "root" or "0", empty for the cluster's default
+    pool: str = ""  # which pool of nodes it must run on; empty for any
+    pod_patch: Mapping[str, Any] = field(default_factory=dict)  # the engine version's, applied after the GPU class's
     gpu: GpuSpec = field(default_factory=lambda: GpuSpec("cpu"))
+
+    @property
+    def ref(self) -> WorkloadRef:
+        """Its reference."""
+        return WorkloadRef(self.name, self.namespace, self.volume)
+
+    @property
+    def volume_ref(self) -> VolumeRef:
+        """Its volume's."""
+        return VolumeRef(self.volume, self.namespace)
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """An earlier life of the engine that is over; None for what nobody saw."""
+
+    run_id: str
+    started_at: datetime | None = None
+    ready_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +174,10 @@ class Observation:
     started_at: datetime | None = None  # the GPU is taken from here
     ready_at: datetime | None = None
     ended_at: datetime | None = None  # of run_id, once it is EXITED or GONE; None if nobody saw the end
-    reason: Reason | None = None  # why it is PENDING or EXITED, where the cluster knows
+    remains: bool = False  # GONE, yet known to the cluster until it is deleted
+    reason: Reason | None = None  # why it is in this phase, where the cluster knows; always for BROKEN
     evidence: str = ""  # raw text for operators: exit code, event, last log lines
+    ended_runs: Sequence[EndedRun] = ()  # lives before run_id, where the cluster itself began a new one
 
 
 @dataclass(frozen=True)
@@ -105,7 +185,9 @@ class ClassCapacity:
     """Slots of one GPU class in a cluster."""
 
     gpu_class: str
-    total: int
+    total: int  # that our workloads can have: what there is, less what others hold
+    largest_node: int = 0  # of these on the one node that has most, where there are nodes
+    evidence: str = ""  # why there are none, in raw words for operators
 
 
 @dataclass(frozen=True)
@@ -124,22 +206,64 @@ class VolumeUsage:
     free_bytes: int | None
 
 
-class Cluster(Protocol):
-    """One place that runs engines. Every call may be repeated, by several processes at once, and may be cut off anywhere."""
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an inspection of a cluster found; `ok` is None for what is neither good nor bad."""
 
-    def ensure_volume(self, name: str, *, tenant: str, size_gib: int) -> None:
+    subject: str
+    ok: bool | None
+    detail: str
+
+
+class Caution(StrEnum):
+    """What an operator must know before a proposed GPU class is offered."""
+
+    NOT_ISOLATED = "not_isolated"  # memory and faults are shared: one tenant at a time
+    CONSUMER_LICENCE = "consumer_licence"  # the driver's licence restricts data centres
+    CUT_IN_SOFTWARE = "cut_in_software"  # limits hold as long as the software in the container does
+    EXPERIMENTAL = "experimental"
+    NO_PRODUCT = "no_product"  # nodes do not say which card it is
+    ANOTHER_IMAGE = "another_image"  # engines need images built for this maker
+    BY_POLICY = "by_policy"  # nodes do not advertise how many there are
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A GPU class that a cluster would support."""
+
+    slug: str  # the same whenever the same thing is found
+    entry: Mapping[str, Any]  # as a GPU class in a catalog file, without a price
+    slots: int  # there now, if nobody uses any
+    nodes: Sequence[str]
+    cautions: Sequence[Caution] = ()
+
+
+class Cluster(Protocol):
+    """One place that runs engines. Every call may be repeated, by several processes at once, and may be cut off anywhere.
+
+    What changes a workload returns what is known of it right after, or None where only a later look will tell.
+    """
+
+    def ensure_volume(self, volume: VolumeRef, *, tenant: str, size_gib: int) -> None:
         """Create the volume if it does not exist; never touch what is on an existing one."""
 
-    def volume_exists(self, name: str) -> bool:
+    def volume_exists(self, volume: VolumeRef) -> bool:
         """Tell whether the volume is there."""
 
-    def volume_usage(self, name: str) -> VolumeUsage:
-        """Measure a volume; ClusterError(VOLUME_MISSING) if it is not there."""
+    def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
+        """Measure a volume; ClusterError(VOLUME_MISSING) if it is not there, ClusterUnavailable where it cannot be told now."""
 
-    def delete_volume(self, name: str) -> None:
+    def open_files(self, volume: VolumeRef, *, tenant: str) -> Files:
+        """Give access to what is on a volume, also while nothing runs on it; it closes by itself when nobody uses it.
+
+        Raises FilesOpening while that takes its time, ClusterError(VOLUME_MISSING) if the volume is not there, and another
+        ClusterError where the engine has the volume for itself until it is stopped.
+        """
+
+    def delete_volume(self, volume: VolumeRef) -> None:
         """Remove the volume and what is on it; does nothing if it is gone. ClusterError if a workload still uses it."""
 
-    def apply(self, spec: WorkloadSpec) -> None:
+    def apply(self, spec: WorkloadSpec) -> Observation | None:
         """Run the workload, or do nothing if this epoch was applied already, also when it has exited since.
 
         Raises StaleEpoch for an epoch older than the last applied or not newer than the last stopped one, ClusterError for a
@@ -149,20 +273,20 @@ class Cluster(Protocol):
         ending it raises ClusterUnavailable.
         """
 
-    def stop(self, name: str, *, epoch: int, grace_seconds: float) -> None:
+    def stop(self, workload: WorkloadRef, *, epoch: int, grace_seconds: float) -> Observation | None:
         """Ask the engine to end, and return at once; after `grace_seconds` it is forced by whoever calls or watches next.
 
         Once gone, the volume remains and no epoch up to and including this one can be applied again. Does nothing if
         nothing runs. A later call may hasten the end, never postpone it. Raises StaleEpoch if a newer epoch was applied.
         """
 
-    def delete(self, name: str, *, epoch: int, grace_seconds: float) -> None:
+    def delete(self, workload: WorkloadRef, *, epoch: int, grace_seconds: float) -> Observation | None:
         """As stop, and forget the workload once it is gone: no list has it any more; the volume remains.
 
         Its epochs and the end of its last run are still known to `apply` and `observe` for a month at least.
         """
 
-    def observe(self, name: str) -> Observation:
+    def observe(self, workload: WorkloadRef) -> Observation:
         """Look at one workload now; GONE for one that was never there."""
 
     def list_workloads(self) -> list[Observation]:
@@ -177,14 +301,20 @@ class Cluster(Protocol):
         Yields None at least once a second when nothing changes, so that the caller can attend to its own duties.
         """
 
-    def read_log(self, name: str, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
+    def read_log(self, workload: WorkloadRef, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
         """Read the engine's output from `cursor`, or its last `tail_bytes` without one; empty text when there is nothing new.
 
         One call returns a bounded piece: read on until the text is empty.
 
-        The log of the last run remains readable while the workload is stopped. A cursor of an older run starts the newer log
-        at its beginning.
+        The log of the last run remains readable while the workload is stopped, where the cluster keeps it. A cursor of an older
+        run starts the newer log at its beginning.
         """
 
-    def capacity(self) -> list[ClassCapacity]:
-        """Count the slots of every GPU class that this cluster offers."""
+    def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
+        """Count the slots of every GPU class that this cluster offers; `classes` are all there are in the catalog."""
+
+    def propose_classes(self) -> list[Proposal]:
+        """Propose GPU classes for what the cluster advertises; empty where it cannot tell."""
+
+    def inspect(self) -> list[Finding]:
+        """Try what a portal needs of the cluster and say what was found, for operators; changes nothing that lasts."""

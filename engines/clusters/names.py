@@ -25,6 +25,16 @@ def instance_slug(workload: str) -> str | None:
     return slug if workload.startswith("i-") and SLUG_PATTERN.fullmatch(slug) else None
 
 
+def namespace_name(prefix: str, tenant_slug: str) -> str:
+    """Name the namespace of a tenant's objects, e.g. `aigc-t-acme`; 63 characters at most, as the slug has at most 40."""
+    return f"{prefix}{tenant_slug}"
+
+
 def volume_name(volume_slug: str) -> str:
     """Name a volume, e.g. `v-7f3k2qxbcd`."""
     return f"v-{volume_slug}"
+
+
+def files_name(volume: str) -> str:
+    """Name what serves the files of a volume, by the volume's own name: `v-7f3k2qxbcd` → `f-7f3k2qxbcd`."""
+    return f"f-{volume.removeprefix('v-')}"

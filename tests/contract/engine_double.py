@@ -22,6 +22,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--start-delay", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--never-listen", action="store_true")
     parser.add_argument("--unready", action="store_true", help="answer 503 until a file `ready` is on the volume")
+    parser.add_argument("--touch", default="", help="make a file of this name on the volume first")
+    parser.add_argument("--leave-a-note", action="store_true", help="on the volume when asked to end; told by the next start")
     parser.add_argument("--exit-after", type=float, help="seconds")
     parser.add_argument("--exit-code", type=int, default=0)
     parser.add_argument("--ignore-sigterm", action="store_true")
@@ -34,11 +36,13 @@ def parse() -> argparse.Namespace:
 
 class Page(http.server.BaseHTTPRequestHandler):
     data = Path()
-    unready = False
+    unready = leaves_note = False
 
     def do_GET(self) -> None:
         ready = not self.unready or (self.data / "ready").exists()
-        answer = "\n".join(f"{key}={value}" for key, value in sorted(os.environ.items())).encode()
+        note = self.data / "note"
+        told = os.environ | ({"NOTE": note.read_text()} if note.exists() else {})
+        answer = "\n".join(f"{key}={value}" for key, value in sorted(told.items())).encode()
         self.send_response(200 if ready else 503)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -60,6 +64,8 @@ def say(line: str) -> None:
 
 def leave(signum: int, frame: object) -> None:
     say("stopping")
+    if Page.leaves_note:
+        (Page.data / "note").write_text("left in peace")
     sys.exit(0)
 
 
@@ -90,7 +96,9 @@ def main() -> None:
     time.sleep(options.start_delay)
     if options.never_listen:
         threading.Event().wait()
-    Page.data, Page.unready = options.data, options.unready
+    if options.touch:
+        (options.data / options.touch).touch()
+    Page.data, Page.unready, Page.leaves_note = options.data, options.unready, options.leave_a_note
     with Server(("127.0.0.1", options.port), Page) as server:
         say("listening")
         server.serve_forever(poll_interval=0.05)

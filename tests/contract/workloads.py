@@ -3,17 +3,21 @@
 import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
-from engines.clusters.base import Cluster, ClusterUnavailable, Observation, Phase, WorkloadSpec
+from engines.clusters.base import Cluster, ClusterUnavailable, Mount, Observation, Phase, WorkloadRef, WorkloadSpec
+from engines.clusters.kubernetes.adapter import KubernetesCluster
 from engines.clusters.names import new_slug
 from tests.waiting import wait_until
 
 T = TypeVar("T")
+ENGINE_IMAGE = "double/process"  # which the double's kubelet runs as a process of this machine
+NAMESPACE = "aigc-t-acme"
 ENGINE_DOUBLE = Path(__file__).parent / "engine_double.py"
 _numbers = itertools.count(1)
 # Several test runs may share a machine, and processes are found by their workload's name.
@@ -32,15 +36,49 @@ def make_spec(cluster: Cluster, *flags: str, **fields: object) -> WorkloadSpec:
         name=own_name(number),
         instance_id=f"00000000-0000-4000-8000-{number:012}",
         tenant="acme",
+        namespace=NAMESPACE,
         epoch=1,
         volume=f"v-{number}",
         command=(sys.executable, "-S", str(ENGINE_DOUBLE), "--port", "{port}", "--data", "{data}"),
         args=flags,
         health_path="/healthz",
     )
+    if isinstance(cluster, KubernetesCluster):
+        spec = replace(spec, image=ENGINE_IMAGE, port=8188, data_mounts=(Mount("/data"),))
     spec = replace(spec, **fields)
-    cluster.ensure_volume(spec.volume, tenant=spec.tenant, size_gib=1)
+    cluster.ensure_volume(spec.volume_ref, tenant=spec.tenant, size_gib=1)
     return spec
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Where the port leaves adapters a choice."""
+
+    ended: Phase = Phase.EXITED  # of an engine that ended unasked: BROKEN where the cluster would start it again for ever
+    refuses_at_once: bool = True  # what cannot start, or else says so in a later look
+    measures: bool = True  # volumes that nothing has open
+    keeps_logs: bool = True  # of what is stopped
+    clock: timedelta = timedelta(0)  # what its timestamps are rounded down by, at most
+
+
+def traits_of(cluster: Cluster) -> Traits:
+    if isinstance(cluster, KubernetesCluster):
+        return Traits(Phase.BROKEN, refuses_at_once=False, measures=False, keeps_logs=False, clock=timedelta(seconds=1))
+    return Traits()
+
+
+def wait_ended(cluster: Cluster, workload: WorkloadRef) -> Observation:
+    """Wait until an engine that ends by itself is seen to have ended."""
+    return wait_phase(cluster, workload, traits_of(cluster).ended)
+
+
+def end_and_settle(cluster: Cluster, spec: WorkloadSpec) -> Observation:
+    """Let an engine end by itself, and stop what still holds its place then, as the life cycle does."""
+    cluster.apply(spec)
+    ended = wait_ended(cluster, spec.ref)
+    if ended.phase == Phase.BROKEN:
+        stop(cluster, spec.ref, epoch=spec.epoch)
+    return ended
 
 
 def wait_for(condition: Callable[[], T]) -> T:
@@ -55,11 +93,11 @@ def wait_for(condition: Callable[[], T]) -> T:
     return values[-1]
 
 
-def wait_phase(cluster: Cluster, name: str, phase: Phase) -> Observation:
+def wait_phase(cluster: Cluster, workload: WorkloadRef, phase: Phase) -> Observation:
     """Wait until the workload is seen in this phase."""
 
     def seen() -> Observation | None:
-        observed = cluster.observe(name)
+        observed = cluster.observe(workload)
         return observed if observed.phase == phase else None
 
     return wait_for(seen)
@@ -68,7 +106,7 @@ def wait_phase(cluster: Cluster, name: str, phase: Phase) -> Observation:
 def start(cluster: Cluster, spec: WorkloadSpec) -> Observation:
     """Apply and wait until it is ready."""
     cluster.apply(spec)
-    return wait_phase(cluster, spec.name, Phase.READY)
+    return wait_phase(cluster, spec.ref, Phase.READY)
 
 
 def apply_in_time(cluster: Cluster, spec: WorkloadSpec) -> None:
@@ -84,10 +122,10 @@ def apply_in_time(cluster: Cluster, spec: WorkloadSpec) -> None:
     wait_for(applied)
 
 
-def stop(cluster: Cluster, name: str, *, epoch: int = 1, grace_seconds: float = 10) -> Observation:
+def stop(cluster: Cluster, workload: WorkloadRef, *, epoch: int = 1, grace_seconds: float = 10) -> Observation:
     """Stop and wait until it is gone."""
-    cluster.stop(name, epoch=epoch, grace_seconds=grace_seconds)
-    return wait_phase(cluster, name, Phase.GONE)
+    cluster.stop(workload, epoch=epoch, grace_seconds=grace_seconds)
+    return wait_phase(cluster, workload, Phase.GONE)
 
 
 def living(name: str) -> list[psutil.Process]:

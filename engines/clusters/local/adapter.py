@@ -1,8 +1,9 @@
 """The port, for engines as processes of this machine."""
 
 import logging
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,11 +11,16 @@ from engines.clusters.base import (
     ClassCapacity,
     ClusterError,
     ClusterUnavailable,
+    Finding,
+    GpuSpec,
     LogChunk,
     Observation,
     Phase,
+    Proposal,
     StaleEpoch,
+    VolumeRef,
     VolumeUsage,
+    WorkloadRef,
     WorkloadSpec,
 )
 from engines.clusters.local import logs, processes, readiness, volumes
@@ -26,6 +32,8 @@ from engines.clusters.local.lives import Lives
 from engines.clusters.local.record import Record, observation
 from engines.clusters.local.store import Store
 from engines.clusters.local.watch import Watcher
+from engines.files.base import Files
+from engines.files.store import Store as FileStore
 from engines.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -57,36 +65,46 @@ class LocalCluster:
     # --- volumes ---
 
     @disk_errors()
-    def ensure_volume(self, name: str, *, tenant: str, size_gib: int) -> None:  # noqa: ARG002 - a directory has neither
-        self._layout.volume(name).mkdir(mode=0o700, exist_ok=True)
+    def ensure_volume(self, volume: VolumeRef, *, tenant: str, size_gib: int) -> None:  # noqa: ARG002 - a directory has neither
+        self._layout.volume(volume.name).mkdir(mode=0o700, exist_ok=True)
 
-    def volume_exists(self, name: str) -> bool:
-        return self._layout.volume(name).is_dir()
+    def volume_exists(self, volume: VolumeRef) -> bool:
+        return self._layout.volume(volume.name).is_dir()
 
-    def volume_usage(self, name: str) -> VolumeUsage:
+    def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
         try:
-            return volumes.measure(self._layout.volume(name))
+            return volumes.measure(self._layout.volume(volume.name))
         except FileNotFoundError as error:
             raise ClusterError(Reason.VOLUME_MISSING, str(error)) from error
 
+    def open_files(self, volume: VolumeRef, *, tenant: str) -> Files:  # noqa: ARG002 - a directory says nothing of it
+        path = self._layout.volume(volume.name)
+        if not self.volume_exists(volume):
+            raise ClusterError(Reason.VOLUME_MISSING, f"{path} is not a directory")
+        return FileStore(path)
+
     @disk_errors()
-    def delete_volume(self, name: str) -> None:
+    def delete_volume(self, volume: VolumeRef) -> None:
         try:
-            self._throw_away(name)
+            self._throw_away(volume)
         except Exhausted:
             self._reclaim()
-            self._throw_away(name)
+            self._throw_away(volume)
         volumes.empty_trash(self._layout.volumes)
 
-    def _throw_away(self, name: str) -> None:
-        with self._leases.volume_unused(name):
-            if self.volume_exists(name):
-                volumes.throw_away(self._layout.volume(name))
+    def _throw_away(self, volume: VolumeRef) -> None:
+        with self._leases.volume_unused(volume.name):
+            if self.volume_exists(volume):
+                volumes.throw_away(self._layout.volume(volume.name))
 
     # --- workloads ---
 
     @disk_errors()
-    def apply(self, spec: WorkloadSpec) -> None:
+    def apply(self, spec: WorkloadSpec) -> Observation:
+        self._begin(spec)
+        return self.observe(spec.ref)
+
+    def _begin(self, spec: WorkloadSpec) -> None:
         with self.store.lock(spec.name) as lock:
             record = self._known(spec.name)
             if spec.epoch < record.epoch or spec.epoch <= record.stopped:
@@ -102,12 +120,14 @@ class LocalCluster:
                 raise ClusterUnavailable(f"the previous run of {spec.name} has not ended yet")
 
     @disk_errors()
-    def stop(self, name: str, *, epoch: int, grace_seconds: float) -> None:
-        self._end(name, epoch=epoch, grace_seconds=grace_seconds, forget=False)
+    def stop(self, workload: WorkloadRef, *, epoch: int, grace_seconds: float) -> Observation:
+        self._end(workload.name, epoch=epoch, grace_seconds=grace_seconds, forget=False)
+        return self.observe(workload)
 
     @disk_errors()
-    def delete(self, name: str, *, epoch: int, grace_seconds: float) -> None:
-        self._end(name, epoch=epoch, grace_seconds=grace_seconds, forget=True)
+    def delete(self, workload: WorkloadRef, *, epoch: int, grace_seconds: float) -> Observation:
+        self._end(workload.name, epoch=epoch, grace_seconds=grace_seconds, forget=True)
+        return self.observe(workload)
 
     def _end(self, name: str, *, epoch: int, grace_seconds: float, forget: bool) -> None:
         with self.store.lock(name) as lock:
@@ -138,16 +158,16 @@ class LocalCluster:
     # --- looking ---
 
     @disk_errors()
-    def observe(self, name: str) -> Observation:
-        record = self._known(name)
+    def observe(self, workload: WorkloadRef) -> Observation:
+        record = self._known(workload.name)
         ready_run = self.answering_run(record, seconds=_PROBE_SECONDS) if record.phase == Phase.STARTING else ""
-        return observation(self.look(name, ready_run=ready_run))
+        return observation(self.look(workload.name, ready_run=ready_run))
 
     def list_workloads(self) -> list[Observation]:
         found = []
         for name in self.store.names():
             try:
-                found.append(self.observe(name))
+                found.append(self.observe(WorkloadRef(name)))
             except (ClusterError, ClusterUnavailable) as error:
                 log.warning("workload %s cannot be looked at: %s", name, error)
         return found
@@ -184,15 +204,29 @@ class LocalCluster:
             self._listening.add(run.id)
         return run.id in self._listening
 
-    def read_log(self, name: str, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
-        run = self._known(name).run
+    def read_log(self, workload: WorkloadRef, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
+        run = self._known(workload.name).run
         if run is None:
             return LogChunk("", cursor)
-        return logs.read(self._layout.log(name, run.id), run.id, cursor=cursor, tail_bytes=tail_bytes)
+        return logs.read(self._layout.log(workload.name, run.id), run.id, cursor=cursor, tail_bytes=tail_bytes)
 
-    def capacity(self) -> list[ClassCapacity]:
+    def capacity(self, classes: Sequence[GpuSpec] = ()) -> list[ClassCapacity]:  # noqa: ARG002 - its own configuration says it
         gpus = {gpu_class: len(uuids) for gpu_class, uuids in by_class(list_devices(), self._config.gpus).items()}
         return [ClassCapacity(gpu_class, total) for gpu_class, total in (dict(self._config.slots) | gpus).items()]
+
+    def propose_classes(self) -> list[Proposal]:
+        return []  # the configuration names this machine's devices
+
+    def inspect(self) -> list[Finding]:
+        """Say what this machine offers: devices, slots, room on the disk of the volumes."""
+        slots = ", ".join(f"{each.total} × {each.gpu_class}" for each in self.capacity()) or "none"
+        free_gib = shutil.disk_usage(self._layout.volumes).free / 2**30
+        devices = ", ".join(device.name for device in list_devices()) or "none"
+        return [
+            Finding("slots", bool(self.capacity()), slots),
+            Finding("GPUs", None, devices),
+            Finding("disk", free_gib >= 1, f"{free_gib:.1f} GiB free in {self._layout.volumes}"),
+        ]
 
     # --- the whole cluster ---
 

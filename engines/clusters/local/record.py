@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from engines.clusters.base import GpuSpec, Mount, Observation, Phase, WorkloadSpec
+from engines.clusters.base import GpuSpec, Mount, Observation, Phase, SecretKey, SharedMount, WorkloadSpec
 from engines.clusters.local.processes import Identity
 from engines.reasons import Reason
 
@@ -110,6 +110,8 @@ def _spec(fields: Mapping[str, Any]) -> WorkloadSpec:
             "command": tuple(fields["command"]),
             "args": tuple(fields["args"]),
             "data_mounts": tuple(Mount(**mount) for mount in fields["data_mounts"]),
+            "shared_mounts": tuple(SharedMount(**mount) for mount in fields.get("shared_mounts", ())),
+            "secret_environment": {name: SecretKey(**key) for name, key in fields.get("secret_environment", {}).items()},
             "gpu": GpuSpec(**fields["gpu"]),
         }
     )

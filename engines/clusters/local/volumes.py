@@ -2,47 +2,25 @@
 
 import os
 import shutil
-import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
 from engines.clusters.base import ClusterUnavailable, VolumeUsage
+from engines.files.base import FileRefusal
+from engines.files.store import Store
 
 _TRASH = ".trash-"
-_MEASURE_SECONDS = 60.0
 
 
 def measure(path: Path) -> VolumeUsage:
     """Add up the blocks of everything on the volume; ClusterUnavailable if that takes more than a minute."""
-    deadline = time.monotonic() + _MEASURE_SECONDS
-    seen: set[int] = set()
-    used, pending = 0, [path]
-    device = path.stat().st_dev
-    while pending:
-        for entry in _entries(pending.pop()):
-            try:
-                state = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if state.st_dev != device or state.st_ino in seen:
-                continue  # something mounted there, or a second name of the same file
-            if state.st_nlink > 1:
-                seen.add(state.st_ino)
-            used += state.st_blocks * 512
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(Path(entry.path))
-        if time.monotonic() > deadline:
-            raise ClusterUnavailable(f"{path} has too many files to be measured in {_MEASURE_SECONDS:.0f} s")
-    return VolumeUsage(used, shutil.disk_usage(path).free)
-
-
-def _entries(path: Path) -> list[os.DirEntry[str]]:
+    path.stat()
     try:
-        with os.scandir(path) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+        usage = Store(path).usage()
+    except FileRefusal as refusal:
+        raise ClusterUnavailable(f"{path} cannot be measured: {refusal}") from refusal
+    return VolumeUsage(usage.used_bytes, usage.free_bytes)
 
 
 def throw_away(path: Path) -> Path:

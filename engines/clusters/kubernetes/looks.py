@@ -1,0 +1,97 @@
+"""One look at one workload, or at all: the questions to ask the API, and what the answers mean."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from engines.clusters.base import ClassCapacity, GpuSpec, Observation, Phase, Proposal, WorkloadRef
+from engines.clusters.kubernetes import paths
+from engines.clusters.kubernetes.capacity import count_slots
+from engines.clusters.kubernetes.config import KubernetesConfig
+from engines.clusters.kubernetes.discovery import propose
+from engines.clusters.kubernetes.manifests.labels import MANAGED_BY, MANAGER, ROLE, ROLE_ENGINE, WORKLOAD
+from engines.clusters.kubernetes.objects import SERVICE_IP, Json, annotation
+from engines.clusters.kubernetes.observe import observe
+from engines.clusters.kubernetes.rest import ApiError, Rest
+from engines.clusters.kubernetes.seen import Seen, Settings
+
+_ON_A_NODE = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+OUR_ENGINES = f"{MANAGED_BY}={MANAGER},{ROLE}={ROLE_ENGINE}"
+
+
+def settings_of(config: KubernetesConfig) -> Settings:
+    """Return what of the configuration decides what is seen."""
+    return Settings(max_restarts=config.max_restarts, upstream=config.upstream, service_port=config.service_port)
+
+
+class Looks:
+    """Reads only."""
+
+    def __init__(self, rest: Rest, config: KubernetesConfig) -> None:
+        """Ask nothing yet."""
+        self._rest, self._settings, self._slots = rest, settings_of(config), config.slots
+
+    def at(self, workload: WorkloadRef) -> Observation:
+        """Look at one workload; asks for more where the StatefulSet and its Pod do not say why nothing runs."""
+        space, name = workload.namespace, workload.name
+        stateful_set = self._rest.find(paths.member("statefulsets", space, name))
+        pod = self._rest.find(paths.member("pods", space, f"{name}-0"))
+        seen = self._seen(space, name, stateful_set, [pod] if pod else [])
+        observed = observe(seen, now=datetime.now(UTC))
+        is_plain = observed.phase != Phase.PENDING and observed.reason is None
+        if is_plain and stateful_set is not None:
+            return observed
+        claim = self._rest.find(paths.member("persistentvolumeclaims", space, workload.volume)) if workload.volume else None
+        abouts = () if is_plain else (name, f"{name}-0", workload.volume)
+        events = [
+            event
+            for about in abouts
+            for event in self._rest.items(paths.collection("events", space), fieldSelector=f"involvedObject.name={about}")
+        ]
+        seen = self._seen(space, name, stateful_set, [pod] if pod else [], claim=claim, events=events)
+        return observe(seen, now=datetime.now(UTC))
+
+    def at_all(self) -> Iterator[tuple[WorkloadRef, Observation]]:
+        """Look at all workloads, each as its StatefulSet and Pods show it."""
+        pods: defaultdict[tuple[str, str], list[Json]] = defaultdict(list)
+        for pod in self._rest.items(paths.collection("pods"), labelSelector=OUR_ENGINES):
+            pods[pod["metadata"]["namespace"], pod["metadata"]["labels"].get(WORKLOAD, "")].append(pod)
+        for stateful_set in self._rest.items(paths.collection("statefulsets"), labelSelector=OUR_ENGINES):
+            space, name = stateful_set["metadata"]["namespace"], stateful_set["metadata"]["name"]
+            seen = self._seen(space, name, stateful_set, pods.pop((space, name), []))
+            yield WorkloadRef(name, space), observe(seen, now=datetime.now(UTC))
+        for (space, name), left in pods.items():
+            yield WorkloadRef(name, space), observe(self._seen(space, name, None, left), now=datetime.now(UTC))
+
+    def _seen(self, namespace: str, name: str, stateful_set: Json | None, pods: Sequence[Json], **more: Any) -> Seen:
+        address = annotation(stateful_set, SERVICE_IP)
+        return Seen(name, namespace, stateful_set, pods, service_ip=address, settings=self._settings, **more)
+
+    def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
+        """Count slots from nodes and Pods, and from device slices where a class claims devices."""
+        nodes = self._rest.items(paths.collection("nodes"))
+        pods = self._rest.items(paths.collection("pods"), fieldSelector=_ON_A_NODE)
+        claims_devices = any(each.dra for each in classes)
+        return count_slots(
+            nodes,
+            pods,
+            classes,
+            self._devices("resourceslices") if claims_devices else (),
+            self._devices("resourceclaims") if claims_devices else (),
+            device_classes=self._devices("deviceclasses") if claims_devices else (),
+            by_policy=self._slots,
+        )
+
+    def proposals(self) -> list[Proposal]:
+        """Propose GPU classes for what the nodes advertise."""
+        return propose(self._rest.items(paths.collection("nodes")), self._devices("resourceslices"))
+
+    def _devices(self, resource: str) -> list[Json]:
+        """List what dynamic resource allocation knows; nothing where a cluster does not allocate devices that way."""
+        try:
+            return list(self._rest.items(paths.collection(resource)))
+        except ApiError as error:
+            if error.status == 404:
+                return []
+            raise

@@ -1,0 +1,52 @@
+"""A tenant's namespace and the rules in it, made before the first thing that needs them."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from engines.clusters.kubernetes import manifests, paths
+from engines.clusters.kubernetes.config import KubernetesConfig
+from engines.clusters.kubernetes.manifests.labels import OURS
+from engines.clusters.kubernetes.rest import ApiError, Rest
+
+PREPARED = f"{OURS}prepared"
+
+
+class Namespaces:
+    """Knows which namespaces are as they should be; what this process does not know yet, the namespace itself says."""
+
+    def __init__(self, rest: Rest, config: KubernetesConfig) -> None:
+        """Know none."""
+        self._rest, self._config = rest, config
+        self._prepared: set[str] = set()
+        self._lock = threading.Lock()
+
+    def within(self, namespace: str, tenant: str, act: Callable[[], object]) -> None:
+        """Act once the namespace is prepared; prepare it again, once, if it turns out to be gone."""
+        if namespace not in self._prepared:
+            self.prepare(namespace, tenant)
+        try:
+            act()
+        except ApiError as error:
+            if error.status != 404 or "namespaces" not in error.message:
+                raise
+            self.prepare(namespace, tenant)
+            act()
+
+    def prepare(self, namespace: str, tenant: str) -> None:
+        """Make the namespace what the configuration says; last of all, write on it that it is."""
+        documents = manifests.tenant_objects(self._config, tenant, namespace)
+        wanted = hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()[:32]
+        with self._lock:
+            present = self._rest.find(paths.member("namespaces", "", namespace))
+            if _said(present) != wanted:
+                for document in documents:
+                    self._rest.apply(paths.home(document), document)
+                self._rest.merge(paths.member("namespaces", "", namespace), {"metadata": {"annotations": {PREPARED: wanted}}})
+            self._prepared.add(namespace)
+
+
+def _said(namespace: dict[str, Any] | None) -> str:
+    return str(((namespace or {}).get("metadata", {}).get("annotations") or {}).get(PREPARED, ""))

@@ -1,0 +1,48 @@
+"""A cluster's configuration: everything has a default, and what is wrong is refused by its key."""
+
+from typing import Any
+
+import pytest
+
+from engines.clusters.kubernetes.config import KubernetesConfig, read_config
+
+
+def test_nothing_is_required() -> None:
+    assert read_config("lab", {}) == KubernetesConfig(slug="lab")
+
+
+def test_a_version_becomes_comparable() -> None:
+    assert read_config("lab", {"version": "1.36"}).version == (1, 36)
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"kubeconfg": "/a"}, "kubeconfg"),
+        ({"slug": "x"}, "slug"),
+        ({"kubeconfig_content": "x"}, "kubeconfig_content"),
+        ({"kubeconfig": "relative"}, "kubeconfig"),
+        ({"kubeconfig": "/a", "in_cluster": True}, "in_cluster"),
+        ({"in_cluster": True, "context": "a"}, "context"),
+        ({"version": "1.28"}, "version"),
+        ({"version": 1.36}, "version"),
+        ({"namespace_prefix": "kube-"}, "namespace_prefix"),
+        ({"namespace_prefix": "a" * 24}, "namespace_prefix"),
+        ({"access_mode": "ReadOnlyMany"}, "access_mode"),
+        ({"service_port": 0}, "service_port"),
+        ({"service_port": True}, "service_port"),
+        ({"upstream": "ip"}, "upstream"),
+        ({"gateway_cidrs": ["0.0.0.0/0"]}, "gateway_cidrs"),
+        ({"pod_cidrs": ["10.0.0.1/8"]}, "pod_cidrs"),
+        ({"run_as": 0}, "run_as"),
+        ({"pod_security": "privileged"}, "pod_security"),
+        ({"quota": {"pods": 2}}, "quota"),
+        ({"limits": {"Node": {}}}, "limits"),
+        ({"pools": {"a": {}}}, "pools.a"),
+        ({"slots": {"l4": -1}}, "slots"),
+        ({"request_timeout_seconds": 0}, "request_timeout_seconds"),
+    ],
+)
+def test_what_is_wrong_is_named(config: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValueError, match=f"“{key}”"):
+        read_config("lab", config)
