@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engines.catalog_schema import Catalog, keys_at
-
-Location = tuple[str | int, ...]
+from engines.yaml_lines import UNREADABLE, Location, in_words, note_lines, refused_features, unreadable
 
 
 class CatalogError(Exception):
@@ -52,7 +51,7 @@ class _Document:
         return next(self.lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in self.lines)
 
     def problem(self, location: Location, text: str) -> _Problem:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+        where = in_words(location)
         return _Problem(self.path, self.line(location), f"{where}: {text}" if where else text)
 
     def rows(self, *sections: str) -> Iterator[tuple[Location, dict[Any, Any]]]:
@@ -97,63 +96,20 @@ def _parse(path: Path) -> tuple[_Document, list[_Problem]]:
     nothing = _Document(path, {}, lines)
     try:
         text = path.read_text(encoding="utf-8")
-        refused = [_Problem(path, line, problem) for line, problem in _refused_features(text)]
+        refused = [_Problem(path, line, problem) for line, problem in refused_features(text)]
         if refused:
             return nothing, refused
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return nothing, []
-        noted = list(_note_lines(node, (), lines))
+        noted = list(note_lines(node, (), lines))
         if noted:
             return nothing, [nothing.problem(*each) for each in noted]
         return _Document(path, loader.construct_document(node), lines), []
-    except (OSError, yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-        line, text = _unreadable(error)
+    except UNREADABLE as error:
+        line, text = unreadable(error)
         return nothing, [_Problem(path, line, text)]
-
-
-def _unreadable(error: Exception) -> tuple[int, str]:
-    """Say on which line and why a file is no YAML; the kinds are those that reading and parsing raise."""
-    match error:
-        case OSError():
-            return 1, f"cannot be read: {error.strerror}"
-        case UnicodeDecodeError():
-            return 1, f"is not UTF-8 text: byte {error.start} is wrong"
-        case yaml.MarkedYAMLError():
-            mark = error.problem_mark or error.context_mark
-            return (mark.line + 1 if mark else 1), f"is not YAML: {error.problem}"
-        case yaml.YAMLError():
-            return 1, f"is not YAML: {str(error).splitlines()[0]}"
-        case RecursionError():
-            return 1, "is nested too deeply"
-        case _:
-            return 1, f"holds an impossible number or date: {error}"
-
-
-def _refused_features(text: str) -> Iterator[tuple[int, str]]:
-    """Find aliases, which may explode or loop, and tags, with which PyYAML fails in ways of its own."""
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            yield token.start_mark.line + 1, f"repeats an earlier value by the alias *{token.value}; write the value out"
-        elif isinstance(token, yaml.TagToken):
-            yield token.start_mark.line + 1, "has a tag (!name), which catalog files do not need; take it out"
-
-
-def _note_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> Iterator[tuple[Location, str]]:
-    """Record the line of every value; report repeated keys, of which YAML would silently keep the last."""
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[*location, index] = item.start_mark.line + 1
-            yield from _note_lines(item, (*location, index), lines)
-    elif isinstance(node, yaml.MappingNode):
-        for key, item in node.value:
-            below = (*location, str(key.value))
-            if below in lines:
-                yield below, f"is written twice; once more on line {key.start_mark.line + 1}"
-                continue
-            lines[below] = key.start_mark.line + 1
-            yield from _note_lines(item, below, lines)
 
 
 def _schema_problems(document: _Document) -> list[_Problem]:
