@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from engines.views import actions, instance, instances, launch, logs, volumes
+from engines.views import actions, file_content, files, instance, instances, launch, logs, volumes
 
 urlpatterns = [
     path("", instances.index, name="instances"),
@@ -18,6 +18,15 @@ urlpatterns = [
     path("instances/<slug:slug>/log/", logs.follow, name="instance_log"),
     path("instances/<slug:slug>/log.txt", logs.download, name="instance_log_file"),
     path("data/", volumes.index, name="volumes"),
+    path("data/<slug:slug>/", files.show, name="volume"),
+    path("data/<slug:slug>/usage/", files.usage, name="volume_usage"),
+    path("data/<slug:slug>/folder/", files.make_folder, name="volume_folder"),
+    path("data/<slug:slug>/rename/", files.rename, name="volume_rename"),
+    path("data/<slug:slug>/delete/", files.delete, name="volume_delete"),
+    path("data/<slug:slug>/file/", file_content.file, name="volume_file"),
+    path("data/<slug:slug>/thumbnail/", file_content.thumbnail, name="volume_thumbnail"),
+    path("data/<slug:slug>/archive/", file_content.archive, name="volume_archive"),
+    path("data/<slug:slug>/upload/", file_content.upload, name="volume_upload"),
     path("data/<slug:slug>/trash/", volumes.trash, name="volume_trash"),
     path("data/<slug:slug>/restore/", volumes.restore, name="volume_restore"),
 ]

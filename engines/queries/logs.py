@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engines.clusters import get_cluster
-from engines.clusters.base import ClusterError, ClusterUnavailable, LogChunk
+from engines.clusters.base import ClusterError, ClusterUnavailable, LogChunk, WorkloadRef
 from engines.models import Instance
 
 PAGE_BYTES = 65_536
@@ -15,7 +15,7 @@ class LogSource:
     """Where an instance's log is, detached from the database, so that it can be followed without a connection."""
 
     cluster: object
-    workload: str
+    workload: WorkloadRef
 
     def read(self, cursor: str = "", tail_bytes: int = PAGE_BYTES) -> LogChunk | None:
         """Return what came since `cursor`, or the last `tail_bytes`; None while the cluster does not answer."""

@@ -53,10 +53,15 @@ def volume_of(instance: Instance) -> Volume:
     return Volume.objects.select_related("owner", "cluster", "written_by__engine").get(pk=instance.volume_id)
 
 
+def holder_of(volume: Volume) -> Instance | None:
+    """Return the instance that has the volume now, with its engine version, if any has."""
+    return volume.instances.exclude(state=InstanceState.DELETED).select_related("tenant", "engine_version__engine").first()
+
+
 def volume_in(membership: Membership, slug: str) -> Volume:
     """Return one volume of the member's tenant; NotVisible for strangers', deleted and unknown ones alike."""
     volumes = Volume.objects.filter(tenant_id=membership.tenant_id, slug=slug)
-    volume = volumes.exclude(state=Volume.State.DELETED).select_related("cluster", "written_by__engine").first()
+    volume = volumes.exclude(state=Volume.State.DELETED).select_related("owner", "cluster", "written_by__engine").first()
     if volume is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     return volume

@@ -14,12 +14,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from engines import fragments
+from engines.file_room import may_enter, room_in
 from engines.forms import GpuClassForm, RenameForm
 from engines.operations import instances as operations
 from engines.queries.instances import InstanceRow, instance_in
 from engines.queries.logs import log_of
 from engines.queries.timeline import timeline_of
 from engines.queries.volumes import volume_of
+from engines.views.file_page import room_context
 from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.models import Membership
@@ -29,6 +31,7 @@ TABS: dict[str, Promise] = {
     "timeline": gettext_lazy("Timeline"),
     "log": gettext_lazy("Log"),
     "costs": gettext_lazy("Costs"),
+    "files": gettext_lazy("Files"),
     "data": gettext_lazy("Data"),
     "settings": gettext_lazy("Settings"),
 }
@@ -41,7 +44,7 @@ def show(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     membership = member(request, tenant_slug)
     row = instance_in(membership, slug)
     wanted = request.GET.get("tab", "overview")
-    return _page(request, membership, row, wanted if wanted in _tabs(row) else "overview")
+    return _page(request, membership, row, wanted if wanted in _tabs(membership, row) else "overview")
 
 
 @require_POST
@@ -96,8 +99,11 @@ def _submit(
     return _page(request, membership, row, "settings", {key: form})
 
 
-def _tabs(row: InstanceRow) -> dict[str, Promise]:
-    return {key: name for key, name in TABS.items() if row.rights.operate or key not in OPERATORS_TABS}
+def _tabs(membership: Membership, row: InstanceRow) -> dict[str, Promise]:
+    hidden = set() if row.rights.operate else set(OPERATORS_TABS)
+    if not may_enter(membership, row.instance.volume):
+        hidden.add("files")
+    return {key: name for key, name in TABS.items() if key not in hidden}
 
 
 def _page(
@@ -106,13 +112,17 @@ def _page(
     context = fragments.page_context(row) | {
         "membership": membership,
         "tab": tab,
-        "tabs": _tabs(row),
+        "tabs": _tabs(membership, row),
         "live_instance": row.instance.slug,
         "tab_template": f"engines/tabs/{tab}.html",
-        **_of_tab(tab, row),
+        **(_files(request, membership, row) if tab == "files" else _of_tab(tab, row)),
         **(bound or {}),
     }
     return render(request, "engines/instance.html", context, status=422 if bound else 200)
+
+
+def _files(request: PortalRequest, membership: Membership, row: InstanceRow) -> dict[str, object]:
+    return room_context(request, room_in(membership, row.instance.volume.slug), on_instance=True)
 
 
 def _of_tab(tab: str, row: InstanceRow) -> dict[str, object]:

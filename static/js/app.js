@@ -3,3 +3,4 @@ import "./times.js";
 import "./frame.js";
 import "./live.js";
 import "./log.js";
+import "./files.js";

@@ -1,10 +1,13 @@
 """The main job, as an artist does it: launch, visit, make a picture, pause, resume, see the cost, delete."""
 
+import os
 import re
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from aigc_portal.demo_accounts import DEMO_PASSWORD
@@ -57,7 +60,36 @@ def make_picture(engine: Page, prompt: str) -> None:
     expect(pictures(engine)).to_have_count(1, timeout=PICTURE_MS)
 
 
-def test_the_main_job(page: Page, stack: Stack) -> None:
+def use_files(page: Page, row: Locator, directory: Path) -> None:
+    """Look at the engine's files while it is paused: a picture, a large file there and back, and both gone again."""
+    row.get_by_role("link", name="Dragon", exact=True).click()
+    page.get_by_role("link", name="Files", exact=True).click()
+    room = page.get_by_role("region", name="Files")
+    expect(room.get_by_role("link", name="library")).to_be_visible()
+    Image.new("RGB", (600, 400), "teal").save(directory / "reference.png")
+    model = directory / "model.safetensors"
+    model.write_bytes(os.urandom(20_000_000))
+    room.locator("input[type=file]").set_input_files([directory / "reference.png", model])
+    uploads = page.get_by_role("region", name="Uploads")
+    expect(uploads.get_by_text("uploaded")).to_have_count(2, timeout=PICTURE_MS)
+    uploads.get_by_role("button", name="Close the list of uploads").click()
+    with page.expect_download() as download:
+        room.get_by_role("link", name="model.safetensors").click()
+    assert download.value.path().read_bytes() == model.read_bytes()
+    room.get_by_role("link", name="reference.png").click()
+    shown = page.get_by_role("dialog").get_by_role("img", name="reference.png")
+    expect(shown).to_have_js_property("naturalWidth", 600)
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    room.get_by_label("Choose reference.png").check()
+    room.get_by_label("Choose model.safetensors").check()
+    room.get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("2 files (19.1\xa0MiB) are gone for good")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(room.get_by_role("link", name="library")).to_be_visible()
+    expect(room.get_by_role("link", name="reference.png")).to_have_count(0)
+
+
+def test_the_main_job(page: Page, stack: Stack, tmp_path: Path) -> None:
     sign_in(page, "alice")
     row = launch_loom(page, "Dragon")
 
@@ -68,6 +100,8 @@ def test_the_main_job(page: Page, stack: Stack) -> None:
 
     row.get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("Paused", timeout=START_MS)
+    use_files(page, row, tmp_path)
+    page.goto("/acme/")
     row.get_by_role("button", name="Resume").click()
     expect(row).to_contain_text("Running", timeout=START_MS)
     engine = visit(row)

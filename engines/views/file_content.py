@@ -1,0 +1,162 @@
+"""What is in the files: one as it is, a small picture of one, several as an archive, and new ones piece by piece.
+
+Whatever an engine wrote is hostile: nothing but pictures is ever shown by a browser in the portal's name, and those without a
+right to do anything.
+"""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, JsonResponse
+from django.utils.http import content_disposition_header, parse_etags
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from engines import pictures
+from engines.errors import Unavailable
+from engines.file_room import Room, room_in
+from engines.file_words import FileRefused
+from engines.files.base import Content, Entry, FileRefusal, Files, Piece, Refusal
+from engines.files.ranges import BadRange, parse_range
+from engines.views.membership import PortalRequest, member
+from engines.views.streaming import StreamedChunks
+from tenants.errors import NotAllowed, NotVisible, PortalError
+
+PIECE_BYTES = 8 * 1024 * 1024
+"""So much of an upload is sent in one request; static/js/files.js is told."""
+_POWERLESS = "default-src 'none'; sandbox"
+_FOR_GOOD = "private, max-age=31536000, immutable"  # the address names the file's version
+MIB = 1024 * 1024
+
+
+@require_GET
+@login_required
+def file(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
+    """Send `?path=`, or the range of it that is asked for; with `?show=1` a picture to look at."""
+    room, path = room_in(member(request, tenant_slug), slug), request.GET.get("path", "")
+    with room.files() as files:
+        entry = files.stat(path)
+        try:
+            span = _span(request, entry)
+        except BadRange:
+            return _headed(HttpResponse(status=416, headers={"Content-Range": f"bytes */{entry.size_bytes}"}), entry)
+        content = files.read(path, start=span[0], length=span[1]) if span else files.read(path)
+    shown = pictures.content_type(entry.name) if "show" in request.GET else None
+    response = StreamedChunks(content.chunks, content_type=shown or "application/octet-stream", length=content.length)
+    if span:
+        response.status_code = 206
+        response["Content-Range"] = _content_range(content)
+    response["Content-Disposition"] = content_disposition_header(not shown, entry.name) or "attachment"
+    return _headed(response, content.entry, keep=bool(shown and "v" in request.GET))
+
+
+@require_GET
+@login_required
+def thumbnail(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
+    """Send a small picture of `?path=`; 404 for what has none."""
+    room, path = room_in(member(request, tenant_slug), slug), request.GET.get("path", "")
+    with room.files() as files:
+        entry = files.stat(path)
+        if _etag(entry) in parse_etags(request.headers.get("If-None-Match", "")):
+            return _headed(HttpResponseNotModified(), entry, keep=True)
+        try:
+            small = _thumbnail(files, path, entry)
+        except pictures.TooBusy:
+            return HttpResponse(status=503, headers={"Retry-After": "2"})
+        except pictures.NoThumbnail:
+            return _headed(HttpResponse(status=404), entry, keep=True)
+    return _headed(HttpResponse(small, content_type="image/webp"), entry, keep="v" in request.GET)
+
+
+@require_POST
+@login_required
+def archive(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
+    """Send the chosen names of the folder `path` as an archive, or all of it with `all`."""
+    room, path = room_in(member(request, tenant_slug), slug), request.POST.get("path", "")
+    names = [] if "all" in request.POST else request.POST.getlist("name")
+    if not names and "all" not in request.POST:
+        raise Unavailable(_("Choose something first."))
+    with room.files() as files:
+        chunks = files.zip(path, names)
+    response = StreamedChunks(chunks, content_type="application/zip")
+    response["Content-Disposition"] = content_disposition_header(True, _archive_name(room, path, names)) or "attachment"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@login_required
+def upload(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+    """Take one piece of `?path=` as the request's body: `upload`, `offset` and `size` say which; `abandon=1` forgets it."""
+    room = room_in(member(request, tenant_slug), slug)
+    try:
+        with room.files(to_change=True) as files:
+            if "abandon" in request.GET:
+                files.abandon(request.GET.get("path", ""), request.GET.get("upload", ""))
+                return JsonResponse({"done": True})
+            made = files.write(request.GET.get("path", ""), request, _piece(request))
+    except (NotAllowed, NotVisible):
+        raise
+    except PortalError as refusal:
+        why = refusal.refusal if isinstance(refusal, FileRefused) else ""
+        # What passes by itself is asked for again by the page.
+        status = 503 if why in {Refusal.UNAVAILABLE, Refusal.CUT_OFF} else 422
+        return JsonResponse({"refusal": why, "sentence": str(refusal)}, status=status)
+    return JsonResponse({"done": made is not None})
+
+
+def _piece(request: PortalRequest) -> Piece:
+    """Read what the address says of the body; limits are checked before a byte is read."""
+    try:
+        offset, size = int(request.GET.get("offset", "")), int(request.GET.get("size", ""))
+        length = int(request.headers.get("Content-Length", ""))
+    except ValueError as error:
+        raise FileRefused(FileRefusal(Refusal.BAD_PIECE)) from error
+    if size > settings.UPLOAD_LIMIT_MIB * MIB:
+        raise Unavailable(_("Files of more than %(limit)d MiB cannot be uploaded here.") % {"limit": settings.UPLOAD_LIMIT_MIB})
+    if length > PIECE_BYTES:
+        raise FileRefused(FileRefusal(Refusal.BAD_PIECE))
+    return Piece(request.GET.get("upload", ""), offset, length, size)
+
+
+def _thumbnail(files: Files, path: str, entry: Entry) -> bytes:
+    if pictures.content_type(entry.name) is None or entry.size_bytes > pictures.MAX_SOURCE_BYTES:
+        raise pictures.NoThumbnail
+    chunks = files.read(path).chunks
+    try:
+        return pictures.thumbnail(chunks)
+    finally:
+        chunks.close()
+
+
+def _span(request: PortalRequest, entry: Entry) -> tuple[int, int] | None:
+    """Return which bytes are asked for; all of them if the file is not the one that was begun."""
+    condition = request.headers.get("If-Range")
+    if condition is not None and condition != _etag(entry):
+        return None
+    return parse_range(request.headers.get("Range", ""), entry.size_bytes)
+
+
+def _content_range(content: Content) -> str:
+    return f"bytes {content.start}-{content.start + content.length - 1}/{content.entry.size_bytes}"
+
+
+def _headed(response: HttpResponseBase, entry: Entry, *, keep: bool = False) -> HttpResponseBase:
+    """Add what every answer with an engine's bytes needs."""
+    response["ETag"] = _etag(entry)
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = _FOR_GOOD if keep else "private, no-cache"
+    response["Content-Security-Policy"] = _POWERLESS
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+def _etag(entry: Entry) -> str:
+    return f'"{entry.version}"'
+
+
+def _archive_name(room: Room, path: str, names: list[str]) -> str:
+    name = names[0] if len(names) == 1 else path.rpartition("/")[2] or room.volume.name
+    return f"{name} {datetime.now(UTC):%Y-%m-%d}.zip"
