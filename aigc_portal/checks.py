@@ -10,6 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name for it
 
+from aigc_portal.binds import socket_of
+from aigc_portal.embedded.layout import SOCKET_PATH_LIMIT
+
 SECRET_LENGTH = 32
 """Characters of a key that nobody guesses; the portal's own have 64."""
 
@@ -102,9 +105,18 @@ def check_ports(**_: Any) -> list[CheckMessage]:
     """Ports of local engines, and those of the portal's own programs."""
     problems: list[CheckMessage] = []
     services = {"AIGC_PORTAL_BIND": _bound_port(settings.PORTAL_BIND), "AIGC_GWAUTH_BIND": _bound_port(settings.GWAUTH_BIND)}
-    for name, port in services.items():
-        if port is None:
-            problems.append(Error(f"{name} is not an address with a port.", hint="For instance 127.0.0.1:8001", id="aigc.E011"))
+    if services["AIGC_PORTAL_BIND"] is None:
+        problems.append(
+            Error("AIGC_PORTAL_BIND is not an address with a port.", hint="For instance 127.0.0.1:8001", id="aigc.E011")
+        )
+    if services["AIGC_GWAUTH_BIND"] is None and not _is_socket(settings.GWAUTH_BIND):
+        problems.append(
+            Error(
+                "AIGC_GWAUTH_BIND is neither an address with a port nor a socket that can be.",
+                hint=f"For instance 127.0.0.1:8002, or unix: and an absolute path of at most {SOCKET_PATH_LIMIT} bytes.",
+                id="aigc.E011",
+            )
+        )
     services |= {
         "AIGC_PORTAL_ORIGIN": _bound_port(settings.PORTAL_HOST),
         "AIGC_ENGINES_DOMAIN": _bound_port(settings.ENGINES_DOMAIN),
@@ -130,8 +142,13 @@ def check_ports(**_: Any) -> list[CheckMessage]:
     return problems
 
 
+def _is_socket(bind: str) -> bool:
+    path = socket_of(bind)
+    return path is not None and path.is_absolute() and len(bytes(path)) <= SOCKET_PATH_LIMIT
+
+
 def _bound_port(address: str) -> int | None:
-    found = re.fullmatch(r".+:([0-9]{1,5})", address)
+    found = re.fullmatch(r"(?!unix:).+:([0-9]{1,5})", address)
     return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
 
 
@@ -159,6 +176,21 @@ def check_keys(**_: Any) -> list[CheckMessage]:
         for name, secret in secrets.items()
         if len(secret) < SECRET_LENGTH
     ]
+    return problems
+
+
+@register()
+def check_encryption(**_: Any) -> list[CheckMessage]:
+    """Keys of the credentials in the database: without them a backup is worth less than it seems."""
+    how = "Set AIGC_ENCRYPTION_KEYS, for instance to the output of: openssl rand -base64 48. Keep it apart from the database."
+    problems: list[CheckMessage] = []
+    portal = _origin(settings.PORTAL_ORIGIN)
+    if not settings.ENCRYPTION_KEYS_GIVEN and portal is not None and not _is_local(portal.hostname or ""):
+        problems.append(Error("AIGC_ENCRYPTION_KEYS is not set for a portal that is not on localhost.", hint=how, id="aigc.E024"))
+    if any(len(key) < SECRET_LENGTH for key in settings.ENCRYPTION_KEYS):
+        problems.append(
+            Error(f"A key of AIGC_ENCRYPTION_KEYS has less than {SECRET_LENGTH} characters.", hint=how, id="aigc.E025")
+        )
     return problems
 
 

@@ -19,6 +19,7 @@ _ICONS = {
     "engines.EngineVersion": "deployed_code",
     "engines.GpuClass": "developer_board",
     "engines.Cluster": "dns",
+    "engines.ClusterSecret": "key",
     "engines.Capacity": "grid_view",
     "tenants.Tenant": "apartment",
     "tenants.Membership": "badge",
@@ -39,7 +40,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (
             _("Catalog"),
-            ["engines.Engine", "engines.EngineVersion", "engines.GpuClass", "engines.Cluster", "engines.Capacity"],
+            [
+                "engines.Engine",
+                "engines.EngineVersion",
+                "engines.GpuClass",
+                "engines.Cluster",
+                "engines.ClusterSecret",
+                "engines.Capacity",
+            ],
         ),
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),

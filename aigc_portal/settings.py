@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.celery import timetable
-from aigc_portal.embedded.layout import addresses, celery_url
+from aigc_portal.embedded.layout import addresses, celery_url, layout_of
 from aigc_portal.secret_files import own_secret
 
 env = environ.Env()
@@ -17,6 +17,9 @@ DATA_DIR = Path(env("AIGC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("AIGC_DEBUG", default=False)
 # A key of its own per data directory, so that a fresh clone is safe without configuration.
 SECRET_KEY = env("AIGC_SECRET_KEY", default="") or own_secret(DATA_DIR, "django")
+# What encrypts credentials in the database, newest first: the first seals, all open.
+ENCRYPTION_KEYS_GIVEN = env.list("AIGC_ENCRYPTION_KEYS", default=[])
+ENCRYPTION_KEYS = ENCRYPTION_KEYS_GIVEN or [own_secret(DATA_DIR, "encryption")]
 
 # --- Addresses -------------------------------------------------------------------------------------------------------
 PORTAL_ORIGIN = env("AIGC_PORTAL_ORIGIN", default="http://portal.localhost:8000")
@@ -27,6 +30,8 @@ PORTAL_HOST = PORTAL_ORIGIN.partition("://")[2]
 ALLOWED_HOSTS = [PORTAL_HOST.split(":")[0], *env.list("AIGC_EXTRA_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = [PORTAL_ORIGIN]
 SITE_NAME = env("AIGC_SITE_NAME", default="AIGC Portal")
+# What Prometheus sends as its bearer token to /metrics; without one there are no metrics.
+METRICS_TOKEN = env("AIGC_METRICS_TOKEN", default="")
 
 # --- Services --------------------------------------------------------------------------------------------------------
 EMBEDDED = addresses(DATA_DIR)
@@ -186,6 +191,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"engines.*": {"queue": "provision"}, "billing.*": {"queue": "billing"}}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "global_keyprefix": f"{REDIS_PREFIX}:celery:"}
 CELERY_TASK_TIME_LIMIT = 300
+CELERY_DB_REUSE_MAX = 2**60  # tasks after which Celery closes the process's database pool: never, see aigc_portal.celery.Task
 # How often everything that is not at rest is looked at, whatever hints were lost.
 SWEEP_SECONDS = env.float("AIGC_SWEEP_SECONDS", default=30)
 CELERY_BEAT_SCHEDULE = timetable(sweep_seconds=SWEEP_SECONDS)
@@ -203,6 +209,8 @@ CHANNEL_LAYERS = {
 LOCAL_PORTS = range(env.int("AIGC_LOCAL_PORT_FIRST", default=20_000), env.int("AIGC_LOCAL_PORT_LAST", default=20_999) + 1)
 STOP_GRACE_SECONDS = env.int("AIGC_STOP_GRACE_SECONDS", default=20)
 TRASH_DAYS = env.int("AIGC_TRASH_DAYS", default=7)
+# The largest file that people may upload into their data.
+UPLOAD_LIMIT_MIB = env.int("AIGC_UPLOAD_LIMIT_MIB", default=51_200)
 
 # --- Gateway -------------------------------------------------------------------------------------------------------------
 GATEWAY_SECRET = env("AIGC_GATEWAY_SECRET", default="") or own_secret(DATA_DIR, "gateway")
@@ -214,7 +222,8 @@ GATEWAY_CERTIFICATE = env("AIGC_TLS_CERTIFICATE", default="")
 GATEWAY_CERTIFICATE_KEY = env("AIGC_TLS_KEY", default="")
 # Regular expressions for host:port of engines that do not run on this machine, by spaces; nothing else is ever dialled.
 GATEWAY_UPSTREAM_PATTERNS = env("AIGC_GATEWAY_UPSTREAM_PATTERNS", default="").split()
-GWAUTH_BIND = env("AIGC_GWAUTH_BIND", default="127.0.0.1:8002")
+# A socket costs less for each request than TCP does.
+GWAUTH_BIND = env("AIGC_GWAUTH_BIND", default=f"unix:{layout_of(DATA_DIR).gwauth_socket}")
 PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
 
 # --- Money ---------------------------------------------------------------------------------------------------------------

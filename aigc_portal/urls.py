@@ -3,12 +3,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from aigc_portal import health
 from tenants import views as tenant_views
 
 urlpatterns = [
     path("", tenant_views.home, name="home"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.live, name="live"),
+    path("readyz", health.ready, name="ready"),
+    path("metrics", health.metrics, name="metrics"),
     path("gw/", include("gateway.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),

@@ -4,9 +4,12 @@ import logging
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from engines.clusters.base import ClassCapacity
-from engines.models import Capacity, Cluster, GpuClass
+from engines.models import Capacity, Cluster, GpuClass, Instance
+from engines.states import HOLDS_GPU
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +20,32 @@ def record_capacity(cluster: Cluster, offered: Iterable[ClassCapacity]) -> None:
 
     Instances that hold a slot keep it: fewer slots only admit fewer new ones.
     """
-    slots = {each.gpu_class: each.total for each in offered}
-    known = dict(GpuClass.objects.filter(slug__in=slots).values_list("slug", "pk"))
-    for slug, total in slots.items():
+    list(Capacity.objects.select_for_update(of=("self",)).filter(cluster=cluster).order_by("pk"))  # in the order of all who lock
+    counted = {each.gpu_class: each for each in offered}
+    known = dict(GpuClass.objects.filter(slug__in=counted).values_list("slug", "pk"))
+    for slug, each in counted.items():
         if slug not in known:
             log.warning("cluster %s offers %s, which is no GPU class", cluster.slug, slug)
             continue
-        changed = Capacity.objects.filter(cluster=cluster, gpu_class_id=known[slug]).exclude(slots=total)
-        if not changed.update(slots=total):
-            Capacity.objects.get_or_create(cluster=cluster, gpu_class_id=known[slug], defaults={"slots": total})
-    Capacity.objects.filter(cluster=cluster).exclude(gpu_class_id__in=known.values()).exclude(slots=0).update(slots=0)
+        evidence = each.evidence[: Capacity.EVIDENCE_LENGTH]
+        columns = {"slots": each.total, "largest_node": each.largest_node, "evidence": evidence}
+        changed = Capacity.objects.filter(cluster=cluster, gpu_class_id=known[slug]).exclude(**columns)
+        if not changed.update(**columns):
+            Capacity.objects.get_or_create(cluster=cluster, gpu_class_id=known[slug], defaults=columns)
+    no_longer = Capacity.objects.filter(cluster=cluster).exclude(gpu_class_id__in=known.values()).exclude(slots=0)
+    no_longer.update(slots=0, largest_node=0, evidence="")
+
+
+def slots_taken() -> Coalesce:
+    """Annotate capacities with the slots in use."""
+    return _count(Instance.objects.filter(state__in=HOLDS_GPU))
+
+
+def launches_waiting() -> Coalesce:
+    """Annotate capacities with the launches that wait for a slot."""
+    return _count(Instance.objects.in_line())
+
+
+def _count(instances: QuerySet[Instance]) -> Coalesce:
+    these = instances.filter(cluster=OuterRef("cluster"), gpu_class=OuterRef("gpu_class")).order_by()
+    return Coalesce(Subquery(these.values("cluster").annotate(count=Count("pk")).values("count")), 0)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 COMMAND_PLACEHOLDERS = frozenset({"port", "data", "python"})
 ROOT_UID = 0
+_CONTAINER_FIELDS = ("secret_env", "shared_mounts", "pod_patch")
 
 
 def _words(pattern: str, problem: str) -> AfterValidator:
@@ -52,6 +53,14 @@ def _uid(value: object) -> object:
         return ROOT_UID
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
         raise ValueError("must be a numeric user id or root")
+    return value
+
+
+def _fits_a_pod(value: dict[str, Any]) -> dict[str, Any]:
+    from engines.clusters.kubernetes.overlay import patch_problem  # noqa: PLC0415 - few catalogs have patches
+
+    if problem := patch_problem(value):
+        raise ValueError(f"cannot be laid over a Pod: {problem}")
     return value
 
 
@@ -100,6 +109,13 @@ LabelKey = Annotated[str, Strict(), _words(rf"({_DNS_NAME}/)?{_LABEL_PART}", "is
 LabelValue = Annotated[str, Strict(), _words(rf"({_LABEL_PART})?", "is not a legal Kubernetes label value")]
 AnnotationValue = Annotated[str, Strict()]
 Quantity = Annotated[str, Strict(), _words(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", "is not a Kubernetes quantity, such as 8Gi")]
+ObjectName = Annotated[
+    str, Strict(), Field(max_length=253), _words(_DNS_NAME, "must be the name of an object in the cluster, such as shared-models")
+]
+SecretKeyName = Annotated[
+    str, Strict(), Field(max_length=253), _words(r"[A-Za-z0-9_.-]+", "must be a key of a secret: letters, digits and . _ -")
+]
+PodPatch = Annotated[dict[str, Any], AfterValidator(_fits_a_pod)]
 Currency = Annotated[str, Strict(), _words(r"[A-Z]{3}", "must be a three-letter currency code, such as USD")]
 Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 Colour = Annotated[str, Strict(), _words(r"#[0-9a-f]{6}", 'must be a colour such as "#5b6cff", in quotes')]
@@ -125,6 +141,20 @@ class DataMount(Entry):
     subpath: RelativePath | None = None
 
 
+class SecretEntry(Entry):
+    """One entry of a secret in the tenant's namespace. The secret itself is never part of a catalog."""
+
+    secret: ObjectName
+    key: SecretKeyName
+
+
+class SharedMount(Entry):
+    """A claim of the tenant's namespace that every instance may read and none may write, such as its models."""
+
+    claim: ObjectName
+    path: AbsolutePath
+
+
 class EngineVersion(Entry):
     """One immutable way to run an engine: an image for clusters of containers, or a command for local processes."""
 
@@ -138,6 +168,9 @@ class EngineVersion(Entry):
     data_mount: Annotated[list[DataMount], BeforeValidator(_several_mounts)] = []
     args: list[Annotated[str, Strict()]] = []
     env: dict[EnvName, Annotated[str, Strict()]] = {}
+    secret_env: dict[EnvName, SecretEntry] = {}
+    shared_mounts: list[SharedMount] = []
+    pod_patch: PodPatch = {}
     startup_limit_seconds: Annotated[int, Strict(), Field(ge=5, le=7200)] = 600
     runs_as: Uid | None = None
     min_gpu_memory_mib: Count | None = None
@@ -161,12 +194,24 @@ class EngineVersion(Entry):
         return self
 
     @model_validator(mode="after")
+    def _containers_only(self) -> Self:
+        if self.command is not None and (named := [name for name in _CONTAINER_FIELDS if getattr(self, name)]):
+            raise ValueError(f"“{named[0]}” belongs to an “image”: a “command” runs as a process of this machine")
+        twice = sorted(set(self.env) & set(self.secret_env))
+        if twice:
+            raise ValueError(f"{twice[0]} is in “env” and in “secret_env”")
+        return self
+
+    @model_validator(mode="after")
     def _mounts_apart(self) -> Self:
         if self.image is not None and not self.data_mount:
             raise ValueError("“data_mount” is required with “image”")
         paths = [mount.path for mount in self.data_mount]
         if len(set(paths)) < len(paths):
             raise ValueError("“data_mount” names the same path twice")
+        shared = [mount.path for mount in self.shared_mounts]
+        if len({*paths, *shared}) < len(paths) + len(shared):
+            raise ValueError("“shared_mounts” names a path that is taken already")
         if len(paths) > 1 and not all(mount.subpath for mount in self.data_mount):
             raise ValueError("“data_mount” with several paths needs a “subpath” for each")
         return self
@@ -232,9 +277,19 @@ class DeviceClaim(Entry):
 
 
 class Discovery(Entry):
-    """How nodes advertise a class, so that free devices can be counted; `slots` means that they do not."""
+    """How nodes advertise a class, so that free devices can be counted; `slots` means that they do not.
+
+    Then `slots` is how many there are wherever a node would take the class, such as the virtual node of a cloud.
+    """
 
     by: Literal["allocatable", "product-label", "replicas", "hami-register", "resource-slices", "slots"]
+    slots: Count | None = None
+
+    @model_validator(mode="after")
+    def _number_where_none_is_advertised(self) -> Self:
+        if self.slots is not None and self.by != "slots":
+            raise ValueError("“slots” goes with “by: slots” only: these nodes are counted")
+        return self
 
 
 class GpuClass(Entry):
@@ -257,6 +312,7 @@ class GpuClass(Entry):
     pod_annotations: dict[LabelKey, AnnotationValue] = {}
     scheduler_name: Name | None = None
     dra: DeviceClaim | None = None
+    pod_patch: PodPatch = {}
     cpu_millis: Count
     ram_mib: Count
     price_per_hour: Price | None = None
@@ -293,6 +349,7 @@ class Cluster(Entry):
     slug: Slug
     name: Name
     kind: Literal["local", "kubernetes"]
+    location: Literal["onprem", "cloud"] | None = None
     slots: list[ClusterSlots] = []
 
 

@@ -40,6 +40,12 @@ class Tenant(models.Model):
         _("running instances, at most"), default=5, help_text=_("Counts instances that run, start or wait for a GPU.")
     )
     max_instances = models.PositiveIntegerField(_("instances, at most"), default=50)
+    may_burst = models.BooleanField(
+        _("may use the cloud"), default=False, help_text=_("Where it costs more: when no GPU is free on premises.")
+    )
+    burst_after_seconds = models.PositiveIntegerField(
+        _("to the cloud after, seconds"), default=45, help_text=_("How long a launch waits for a GPU on premises first.")
+    )
 
     members = models.ManyToManyField("tenants.User", through="tenants.Membership", related_name="tenants")
 

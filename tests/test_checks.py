@@ -18,6 +18,7 @@ PRODUCTION = {
     "PORTAL_HOST": "portal.example.com",
     "ENGINES_SCHEME": "https",
     "ENGINES_DOMAIN": "engines.example.net",
+    "ENCRYPTION_KEYS_GIVEN": [KEY],
 }
 
 
@@ -36,6 +37,18 @@ def test_defaults_are_possible(settings):
 
 def test_production_settings_are_possible(settings):
     assert found(settings, **PRODUCTION, GATEWAY_KEYS=[f"2:{KEY}", f"1:{KEY}"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (PRODUCTION | {"ENCRYPTION_KEYS_GIVEN": []}, ["aigc.E024"]),
+        ({"ENCRYPTION_KEYS_GIVEN": []}, []),
+        ({"ENCRYPTION_KEYS": [KEY, "short"]}, ["aigc.E025"]),
+    ],
+)
+def test_keys_of_stored_credentials(settings, changes, expected):
+    assert found(settings, **changes) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,18 @@ def test_debug_and_http_are_fine_on_localhost(settings, origin):
 @pytest.mark.parametrize("bind", ["8001", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", ""])
 def test_addresses_to_listen_on(settings, bind):
     assert found(settings, PORTAL_BIND=bind) == ["aigc.E011"]
+
+
+@pytest.mark.parametrize("bind", ["8002", "unix:", "unix:run/gwauth.sock", "unix:gwauth:8002", f"unix:/{'x' * 100}"])
+def test_impossible_addresses_of_gwauth(settings, bind):
+    assert found(settings, GWAUTH_BIND=bind) == ["aigc.E011"]
+
+
+@pytest.mark.parametrize(
+    "bind", ["127.0.0.1:8002", "gwauth.aigc-system.svc:8002", "unix:/run/aigc/gwauth.sock", f"unix:/{'x' * 99}"]
+)
+def test_addresses_of_gwauth(settings, bind):
+    assert found(settings, GWAUTH_BIND=bind) == []
 
 
 @pytest.mark.parametrize("ports", [range(0), range(80, 90), range(65000, 70000)])
@@ -175,6 +200,7 @@ def test_production_passes_the_deployment_checks():
         "--deploy",
         AIGC_PORTAL_ORIGIN="https://portal.example.com",
         AIGC_ENGINES_DOMAIN="engines.example.net",
+        AIGC_ENCRYPTION_KEYS=KEY,
     )
     assert (done.returncode, done.stderr) == (0, "")
 

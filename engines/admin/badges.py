@@ -1,6 +1,7 @@
 """States as icon, word and colour, never colour alone."""
 
 from django.template.loader import render_to_string
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
 from engines.admin.words import STATE_WORDS
@@ -23,10 +24,13 @@ LOOKS: dict[str, tuple[str, str]] = {
     "trashed": ("delete", "warning"),
     "fresh": ("sensors", "success"),
     "silent": ("sensors_off", "danger"),
+    "ok": ("check_circle", "success"),
+    "wrong": ("error", "danger"),
+    "note": ("info", ""),
 }
 
 
-def badge(state: str, word: str = "") -> SafeString:
+def badge(state: str, word: str | Promise = "") -> SafeString:
     """Render a state, under its own word or another."""
     icon, variant = LOOKS[state]
     return mark_safe(  # noqa: S308 - rendered by a template, which escapes

@@ -1,17 +1,15 @@
 """What the operators' dashboard shows: a handful of queries, however many rows there are."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Count, Min, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, Min
+from django.db.models.functions import Greatest
 
+from engines.capacity import launches_waiting, slots_taken
 from engines.models import Capacity, Cluster, Instance, InstanceEvent
 from engines.reasons import EXPLANATIONS, Reason
-from engines.states import HOLDS_GPU, InstanceState
-
-SILENT_AFTER = timedelta(seconds=15)
-"""A watcher writes every second; after this it is taken for dead."""
+from engines.states import InstanceState
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,11 @@ def instances_by_state() -> list[tuple[InstanceState, int]]:
     return [(state, counts[state]) for state in InstanceState if state in counts]
 
 
-def slots_taken() -> Coalesce:
-    """Annotate capacities with the slots in use."""
-    holding = Instance.objects.filter(
-        cluster=OuterRef("cluster"), gpu_class=OuterRef("gpu_class"), state__in=HOLDS_GPU
-    ).order_by()
-    return Coalesce(Subquery(holding.values("cluster").annotate(count=Count("pk")).values("count")), 0)
-
-
 def capacities() -> list[Capacity]:
-    """Every class of every cluster with its slots, annotated with `taken`."""
-    rows = Capacity.objects.annotate(taken=slots_taken()).select_related("cluster", "gpu_class")
-    return list(rows.order_by("cluster__name", "gpu_class__name"))
+    """Every class of every cluster with its slots, annotated with those `taken` and `free`, and the launches `waiting`."""
+    rows = Capacity.objects.annotate(taken=slots_taken(), waiting=launches_waiting())
+    rows = rows.annotate(free=Greatest(F("slots") - F("taken"), 0))
+    return list(rows.select_related("cluster", "gpu_class").order_by("cluster__name", "gpu_class__name"))
 
 
 def queues() -> list[Queue]:

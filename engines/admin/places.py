@@ -17,8 +17,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from engines.admin.badges import badge
-from engines.admin.figures import SILENT_AFTER, slots_taken
+from engines.admin.cluster_tools import ClusterTools
 from engines.admin.schema_form import GpuClassForm
+from engines.capacity import slots_taken
 from engines.clusters import config_problem
 from engines.models import Capacity, Cluster, GpuClass
 
@@ -28,7 +29,7 @@ def watcher_badge(watched_at: Any) -> SafeString:
     if watched_at is None:
         return badge("silent", gettext("never"))
     age = max(timezone.now() - watched_at, timedelta(0))
-    if age < SILENT_AFTER:
+    if age < Cluster.SILENT_AFTER:
         return badge("fresh", gettext("watched"))
     return badge("silent", gettext("silent for %(age)s") % {"age": timesince(watched_at, depth=1)})
 
@@ -53,6 +54,7 @@ class GpuClassAdmin(ModelAdmin):
                     ("runtime_class_name", "scheduler_name"),
                     "pod_labels",
                     "pod_annotations",
+                    "pod_patch",
                     "discover",
                 )
             },
@@ -77,6 +79,8 @@ class ClusterForm(ModelForm):
         config = self.cleaned_data["config"] or {}
         if not isinstance(config, dict):
             raise ValidationError(gettext('Must be pairs, such as {"root": "/srv/engines"}.'))
+        if not self.instance.pk and {"kind", "slug"} - self.cleaned_data.keys():
+            return config  # what was typed there is refused already
         row = {"kind": self.instance.kind, "slug": self.instance.slug} | self.cleaned_data  # both are fixed once it exists
         problem = config_problem(row["kind"], row["slug"], config)
         if problem:
@@ -104,12 +108,12 @@ class CapacityInline(ReadOnlyCapacity, TabularInline):
 
 
 @admin.register(Cluster)
-class ClusterAdmin(ModelAdmin):
+class ClusterAdmin(ClusterTools):
     form = ClusterForm
-    list_display = ("name", "slug", "kind", "enabled", "watcher", "slot_count")
-    list_filter = (("kind", ChoicesDropdownFilter), "enabled")
+    list_display = ("name", "slug", "kind", "location", "enabled", "watcher", "slot_count")
+    list_filter = (("kind", ChoicesDropdownFilter), ("location", ChoicesDropdownFilter), "enabled")
     search_fields = ("name", "slug")
-    fields = (("name", "slug"), ("kind", "enabled"), "config", "watcher")
+    fields = (("name", "slug"), ("kind", "location"), "enabled", "config", "watcher")
     readonly_fields = ("watcher",)
     inlines = (CapacityInline,)
 
@@ -130,7 +134,7 @@ class ClusterAdmin(ModelAdmin):
 
 @admin.register(Capacity)
 class CapacityAdmin(ReadOnlyCapacity, ModelAdmin):
-    list_display = ("cluster", "gpu_class", "taken", "slots")
+    list_display = ("cluster", "gpu_class", "taken", "slots", "largest_node", "evidence")
     list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
     list_filter_submit = True
     list_select_related = ("cluster", "gpu_class")

@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from engines.clusters.base import Caution
 from engines.models import InstanceEvent
 
 STATE_WORDS: dict[str, Promise] = {
@@ -19,6 +20,29 @@ STATE_WORDS: dict[str, Promise] = {
     "failed": _("failed"),
     "deleting": _("deleting"),
     "deleted": _("deleted"),
+}
+
+SUBJECT_WORDS: dict[str, Promise] = {
+    "version": _("version"),
+    "tenant namespaces": _("tenants' namespaces"),
+    "permissions": _("permissions"),
+    "storage": _("storage"),
+    "GPUs": _("GPUs"),
+    "Pod Security": _("Pod Security"),
+    "network policies": _("network policies"),
+    "slots": _("slots"),
+    "disk": _("disk"),
+}
+"""What a connection test looks at."""
+
+CAUTION_WORDS: dict[Caution, Promise] = {
+    Caution.NOT_ISOLATED: _("Memory and faults are shared: one tenant at a time."),
+    Caution.CONSUMER_LICENCE: _("The licence of this card's driver restricts its use in data centres."),
+    Caution.CUT_IN_SOFTWARE: _("The limits hold only as long as the software in the container does."),
+    Caution.EXPERIMENTAL: _("Experimental: try it before people depend on it."),
+    Caution.NO_PRODUCT: _("The nodes do not say which card it is."),
+    Caution.ANOTHER_IMAGE: _("Engines need images built for this maker."),
+    Caution.BY_POLICY: _("The nodes do not say how many there are: set slots in the cluster's configuration."),
 }
 
 

@@ -1,6 +1,6 @@
 """The life cycle's rows, by concept."""
 
-from engines.models.catalog import Capacity, Cluster, Engine, EngineFamily, EngineVersion, GpuClass
+from engines.models.catalog import Capacity, Cluster, ClusterSecret, Engine, EngineFamily, EngineVersion, GpuClass
 from engines.models.instance import Instance, InstanceEvent
 from engines.models.run import RunFact
 from engines.models.volume import Volume
@@ -8,6 +8,7 @@ from engines.models.volume import Volume
 __all__ = [
     "Capacity",
     "Cluster",
+    "ClusterSecret",
     "Engine",
     "EngineFamily",
     "EngineVersion",

@@ -1,8 +1,13 @@
 """What can be launched, and on what."""
 
+from datetime import timedelta
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from engines.sealing import unseal
 
 absolute_path = RegexValidator(r"^/[^\0]*$", _("Must be an absolute path."))
 
@@ -71,6 +76,24 @@ class EngineVersion(models.Model):
         help_text=_('List of {"path": "/in/container", "subpath": "in/volume"}.'),
     )
     environment = models.JSONField(_("environment"), default=dict, blank=True)
+    secret_environment = models.JSONField(
+        _("environment from secrets"),
+        default=dict,
+        blank=True,
+        help_text=_('Secrets of the team\'s namespace: {"HF_TOKEN": {"secret": "hf", "key": "token"}}.'),
+    )
+    shared_mounts = models.JSONField(
+        _("shared mounts"),
+        default=list,
+        blank=True,
+        help_text=_('Claims that many read and nobody writes: list of {"claim": "models", "path": "/models"}.'),
+    )
+    pod_patch = models.JSONField(
+        _("Pod patch"),
+        default=dict,
+        blank=True,
+        help_text=_("Strategic merge patch of the Pod, after that of the GPU class."),
+    )
     startup_limit_seconds = models.PositiveIntegerField(
         _("start-up limit, seconds"), default=300, validators=[MinValueValidator(1)]
     )
@@ -145,6 +168,7 @@ class GpuClass(models.Model):
     pod_labels = models.JSONField(_("Pod labels"), default=dict, blank=True)
     pod_annotations = models.JSONField(_("Pod annotations"), default=dict, blank=True)
     dra = models.JSONField(_("device claim"), default=dict, blank=True, help_text=_("Dynamic resource allocation requests."))
+    pod_patch = models.JSONField(_("Pod patch"), default=dict, blank=True, help_text=_("Strategic merge patch of the Pod."))
     discover = models.JSONField(_("discovery"), default=dict, blank=True, help_text=_("How nodes advertise this class."))
     max_per_tenant = models.PositiveIntegerField(_("per tenant, at most"), null=True, blank=True)
     hidden = models.BooleanField(_("hidden"), default=False, help_text=_("Not offered for new launches."))
@@ -161,15 +185,31 @@ class GpuClass(models.Model):
 class Cluster(models.Model):
     """A place that runs engines."""
 
+    SILENT_AFTER = timedelta(seconds=20)
+    """A watcher says every second that it is awake; after this it is taken for dead, and what is known of its cluster for old."""
+
     class Kind(models.TextChoices):
         LOCAL = "local", _("this machine")
         KUBERNETES = "kubernetes", "Kubernetes"
+
+    class Location(models.TextChoices):
+        ONPREM = "onprem", _("on premises")
+        CLOUD = "cloud", _("cloud")
 
     slug = models.SlugField(_("slug"), max_length=40, unique=True)
     name = models.CharField(_("name"), max_length=80)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     config = models.JSONField(_("configuration"), default=dict, blank=True)
+    location = models.CharField(
+        _("location"),
+        max_length=6,
+        choices=Location.choices,
+        default=Location.ONPREM,
+        help_text=_("Launches go on premises first, and to the cloud for tenants that may use it."),
+    )
     enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Takes new launches."))
+    # When one of its secrets was last stored or removed: running processes then make their adapter anew.
+    credentials_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     watched_at = models.DateTimeField(_("last heard of"), null=True, blank=True, editable=False)
 
     class Meta:
@@ -180,13 +220,50 @@ class Cluster(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether its watcher was awake once and is not any more, so that what is known of it is old."""
+        return self.watched_at is not None and self.watched_at < timezone.now() - self.SILENT_AFTER
+
+    def credential(self, name: str) -> str:
+        """Return a stored secret in the clear; KeyError if there is none of this name, sealing.Unreadable without its key."""
+        sealed = self.secrets.filter(name=name).values_list("sealed", flat=True).first()
+        if sealed is None:
+            raise KeyError(name)
+        return unseal(sealed)
+
+
+class ClusterSecret(models.Model):
+    """A credential of a cluster, encrypted by the portal's keys: written by people, read by adapters, shown to nobody."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="secrets", verbose_name=_("cluster"))
+    name = models.SlugField(_("name"), max_length=40, help_text=_("What the cluster's configuration calls it."))
+    sealed = models.TextField(editable=False)
+    updated_at = models.DateTimeField(_("stored at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("cluster secret")
+        verbose_name_plural = _("cluster secrets")
+        ordering = ["cluster__name", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "name"], name="cluster_secret_name_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.name} @ {self.cluster}"
+
+    def __repr__(self) -> str:
+        return f"<ClusterSecret {self.pk}>"
+
 
 class Capacity(models.Model):
     """How many slots of a GPU class a cluster has. The row is the lock under which slots are handed out."""
 
+    EVIDENCE_LENGTH = 300
+
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("cluster"))
     gpu_class = models.ForeignKey(GpuClass, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("GPU class"))
     slots = models.PositiveIntegerField(_("slots"), default=0)
+    largest_node = models.PositiveIntegerField(_("on the largest node"), default=0)
+    evidence = models.CharField(_("why there are none"), max_length=EVIDENCE_LENGTH, blank=True)
 
     class Meta:
         verbose_name = _("capacity")

@@ -9,7 +9,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from engines.clusters.names import new_slug, workload_name
+from engines.clusters.base import WorkloadRef
+from engines.clusters.names import new_slug, volume_name, workload_name
 from engines.errors import IllegalTransition, StaleState
 from engines.reasons import EXPLANATIONS, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
@@ -110,9 +111,9 @@ class Instance(models.Model):
         return self.name
 
     @property
-    def workload(self) -> str:
-        """Its name in the cluster."""
-        return workload_name(self.slug)
+    def workload(self) -> WorkloadRef:
+        """What runs for it in the cluster; reads the volume."""
+        return WorkloadRef(workload_name(self.slug), self.volume.namespace, volume_name(self.volume.slug))
 
     @property
     def explanation(self) -> Explanation | None:

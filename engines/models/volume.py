@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from engines.clusters.base import VolumeRef
 from engines.clusters.names import new_slug, volume_name
 from engines.models.catalog import EngineVersion
 
@@ -23,6 +24,8 @@ class Volume(models.Model):
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("tenant"))
     owner = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("owner"))
     cluster = models.ForeignKey("engines.Cluster", on_delete=models.PROTECT, related_name="volumes", verbose_name=_("cluster"))
+    # Where its objects are in the cluster; empty where a cluster has no such thing.
+    namespace = models.CharField(_("namespace"), max_length=63, blank=True, editable=False)
     name = models.CharField(_("name"), max_length=60)
     size_gib = models.PositiveIntegerField(_("size, GiB"), default=50)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.ACTIVE)
@@ -69,6 +72,16 @@ class Volume(models.Model):
         return False if writer.engine_id != version.engine_id or must_migrate else None
 
     @property
-    def workload_volume(self) -> str:
-        """Its name in the cluster."""
-        return volume_name(self.slug)
+    def size_bytes(self) -> int:
+        """What was asked for; whether a cluster keeps to it is the cluster's affair."""
+        return self.size_gib * 1024**3
+
+    @property
+    def high_bytes(self) -> int:
+        """From here on it is nearly full."""
+        return self.size_bytes * 9 // 10
+
+    @property
+    def ref(self) -> VolumeRef:
+        """What it is in the cluster."""
+        return VolumeRef(volume_name(self.slug), self.namespace)

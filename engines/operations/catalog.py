@@ -27,17 +27,22 @@ Where = Callable[[str, str], str]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a load did to each row ("engine ComfyUI"); `priced` are the classes whose prices billing may apply."""
+    """What a load did to each row ("engine ComfyUI"); `priced` are the classes whose prices billing may apply.
+
+    `kept` are rows that differ from the catalog and were left alone because the caller asked for that.
+    """
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     priced: list[schema.GpuClass] = field(default_factory=list)
 
     def __str__(self) -> str:
-        if not self.created and not self.changed:
+        if not self.created and not self.changed and not self.kept:
             return f"unchanged: all {len(self.unchanged)} entries are as in the files"
-        return f"{len(self.created)} created, {len(self.changed)} changed, {len(self.unchanged)} unchanged"
+        kept = f", {len(self.kept)} kept though they differ" if self.kept else ""
+        return f"{len(self.created)} created, {len(self.changed)} changed, {len(self.unchanged)} unchanged{kept}"
 
 
 def load_files(paths: Sequence[Path]) -> Summary:
@@ -56,15 +61,15 @@ def load_files(paths: Sequence[Path]) -> Summary:
 
 
 @transaction.atomic
-def load_catalog(catalog: schema.Catalog, *, where: Where = "{}[{}]".format) -> Summary:
-    """Create and update what the catalog names; rows that it does not name are left alone.
+def load_catalog(catalog: schema.Catalog, *, where: Where = "{}[{}]".format, keep: bool = False) -> Summary:
+    """Create and update what the catalog names; rows that it does not name are left alone. With `keep`, only create.
 
     All or nothing: CatalogError names every entry that contradicts what is published. A status only moves forward, so that
     loading a file again does not undo what an operator has published or deprecated since.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    load = _Load(where)
+    load = _Load(where, keep=keep)
     for gpu_class in catalog.gpu_classes:
         load.put(GpuClass.objects, {"slug": gpu_class.slug}, gpu_class_fields(gpu_class), f"GPU class {gpu_class.slug}")
     for engine in catalog.engines:
@@ -80,8 +85,9 @@ def load_catalog(catalog: schema.Catalog, *, where: Where = "{}[{}]".format) -> 
 class _Load:
     """One load under way: what it did so far, and what stands against it."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, *, keep: bool) -> None:
         self.where = where
+        self.keep = keep
         self.summary = Summary()
         self.problems: list[str] = []
 
@@ -92,6 +98,9 @@ class _Load:
             self.summary.created.append(label)
             return rows.create(**key, **fields)
         differing = [name for name, value in fields.items() if getattr(row, name) != value]
+        if differing and self.keep:
+            self.summary.kept.append(label)
+            return row
         for name in differing:
             setattr(row, name, fields[name])
         if differing:
@@ -114,7 +123,9 @@ class _Load:
         status: str = version.status
         row = EngineVersion.objects.filter(engine=engine, version=version.version).first()
         if row is not None and row.status != EngineVersion.Status.DRAFT:
-            contradicting = [name for name in FIXED_FIELDS if name in fields and getattr(row, name) != fields[name]]
+            contradicting = (
+                [] if self.keep else [name for name in FIXED_FIELDS if name in fields and getattr(row, name) != fields[name]]
+            )
             self.problems += [f"{place}.{IN_FILE.get(name, name)}: {_PUBLISHED}" for name in contradicting]
             if contradicting:
                 return
@@ -141,9 +152,11 @@ class _Load:
             return
         slots = {each.gpu_class: each.slots for each in cluster.slots}
         config = dict(row.config) if row is not None else {}
-        if slots and Cluster.Kind(cluster.kind) == Cluster.Kind.LOCAL:
+        if slots:
             config["slots"] = config.get("slots", {}) | slots
         fields = {"name": cluster.name, "kind": cluster.kind, "config": config}
+        if cluster.location is not None:
+            fields["location"] = cluster.location
         row = self.put(Cluster.objects, {"slug": cluster.slug}, fields, f"cluster {cluster.slug}")
         for slug, number in slots.items():
             key = {"cluster": row, "gpu_class": GpuClass.objects.get(slug=slug)}

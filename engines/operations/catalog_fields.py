@@ -28,6 +28,9 @@ def version_fields(version: schema.EngineVersion) -> dict[str, Any]:
         "health_path": version.health_path,
         "data_mounts": [mount.model_dump(exclude_none=True) for mount in version.data_mount],
         "environment": version.env,
+        "secret_environment": {name: entry.model_dump() for name, entry in version.secret_env.items()},
+        "shared_mounts": [mount.model_dump() for mount in version.shared_mounts],
+        "pod_patch": version.pod_patch,
         "startup_limit_seconds": version.startup_limit_seconds,
         "run_as": "" if version.runs_as is None else str(version.runs_as),
         "shm_mib": version.shm_mib or 0,
@@ -40,7 +43,13 @@ def version_fields(version: schema.EngineVersion) -> dict[str, Any]:
     }
 
 
-IN_FILE = {"environment": "env", "data_mounts": "data_mount", "run_as": "runs_as", "sources": "source"}
+IN_FILE = {
+    "environment": "env",
+    "secret_environment": "secret_env",
+    "data_mounts": "data_mount",
+    "run_as": "runs_as",
+    "sources": "source",
+}
 """What the file calls a column, where the names differ."""
 
 
@@ -65,6 +74,7 @@ def gpu_class_fields(gpu_class: schema.GpuClass) -> dict[str, Any]:
         "pod_labels": gpu_class.pod_labels,
         "pod_annotations": gpu_class.pod_annotations,
         "dra": gpu_class.dra.model_dump() if gpu_class.dra else {},
-        "discover": gpu_class.discover.model_dump(),
+        "pod_patch": gpu_class.pod_patch,
+        "discover": gpu_class.discover.model_dump(exclude_none=True),
         "max_per_tenant": gpu_class.max_per_tenant,
     }

@@ -9,12 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import hints, live
+from engines.clusters import namespace_of
 from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
 from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_tenant
-from engines.operations.placement import choose_cluster, require_compatible_data, require_fitting_class
+from engines.operations.placement import choose_cluster, require_compatible_data, require_fitting_class, require_turn
 from engines.reasons import Reason
+from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
@@ -50,12 +52,17 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
-    cluster = choose_cluster(engine_version, gpu_class, wanted=volume.cluster if volume else cluster)
+    cluster = choose_cluster(engine_version, gpu_class, tenant=tenant, wanted=volume.cluster if volume else cluster)
     name = _free_name(tenant, name)
     owner = membership.user
     if volume is None:
         volume = Volume.objects.create(
-            tenant=tenant, owner=owner, cluster=cluster, name=_volume_name(tenant, name), size_gib=size_gib
+            tenant=tenant,
+            owner=owner,
+            cluster=cluster,
+            namespace=namespace_of(cluster, tenant.slug),
+            name=_volume_name(tenant, name),
+            size_gib=size_gib,
         )
     try:
         with transaction.atomic():
@@ -97,11 +104,13 @@ def cancel_launch(*, instance: Instance, by: Membership) -> None:
 def resume_instance(*, instance: Instance, by: Membership) -> None:
     """Ask to run again, also after a failure; does nothing if it runs or is on its way."""
     tenant = lock_tenant(by.tenant_id)
+    lock_shared_slots(instance.cluster_id, instance.gpu_class)
     instance = _lock_for(instance, by)
     failed = instance.state == InstanceState.FAILED
     if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
         return
     _require_room(tenant, instance.gpu_class, instance)
+    require_turn(instance.cluster, instance.gpu_class, tenant)
     _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
 
 
@@ -133,13 +142,14 @@ def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
 def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass) -> None:
     """Use another GPU class from the next start on; refused while the present one is held."""
     tenant = lock_tenant(by.tenant_id)
+    lock_shared_slots(instance.cluster_id, gpu_class)
     instance = _lock_for(instance, by)
     if instance.state not in {InstanceState.STOPPED, InstanceState.FAILED, InstanceState.QUEUED}:
         raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
     if gpu_class == instance.gpu_class:
         return
     require_fitting_class(instance.engine_version, gpu_class)
-    choose_cluster(instance.engine_version, gpu_class, wanted=instance.cluster)
+    choose_cluster(instance.engine_version, gpu_class, tenant=tenant, wanted=instance.cluster)
     given_up = instance.state == InstanceState.FAILED and not instance.retry_due
     if instance.desired_state == DesiredState.RUNNING and not given_up:
         _require_room(tenant, gpu_class, instance)

@@ -1,32 +1,67 @@
 """Where a launch may go."""
 
-from django.db.models import Count, F, Q
+from typing import Any, NoReturn
+
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from engines.capacity import slots_taken
 from engines.errors import Unavailable
 from engines.models import Capacity, Cluster, EngineVersion, GpuClass, Volume
-from engines.states import HOLDS_GPU
+from engines.sharing import lock_shared_slots, others_want_or_hold
+from tenants.models import Tenant
 
 
-def choose_cluster(engine_version: EngineVersion, gpu_class: GpuClass, *, wanted: Cluster | None = None) -> Cluster:
-    """Return the enabled cluster with most free slots of the class, or the wanted one if it has the class at all.
+def choose_cluster(
+    engine_version: EngineVersion, gpu_class: GpuClass, *, tenant: Tenant, wanted: Cluster | None = None
+) -> Cluster:
+    """Return the cluster for a launch, or the wanted one if it has the class at all.
 
-    Only clusters that can run the version count, whether or not a slot is free now.
+    Only enabled clusters that can run the version count, whether or not a slot is free now; those in the cloud only for tenants
+    that may use it, and after those on premises, where the launch waits for a slot until `bursting` moves it. Among these, the
+    one that is watched, then that with most free slots; a tenant with no patience at all goes where a slot is free.
     """
     able = Q(cluster__enabled=True, cluster__kind=engine_version.cluster_kind)
     offers = Capacity.objects.filter(able, gpu_class=gpu_class, slots__gt=0)
     if wanted is not None:
         offers = offers.filter(cluster=wanted)
-    holding = Q(cluster__instances__gpu_class=gpu_class, cluster__instances__state__in=HOLDS_GPU)
-    taken = Count("cluster__instances", filter=holding)
-    best = offers.annotate(free=F("slots") - taken).order_by("-free", "cluster__name").select_related("cluster").first()
-    if best is None:
-        where = wanted.name if wanted else _("any cluster")
+    found = list(offers.annotate(taken=slots_taken()).select_related("cluster").order_by("cluster__name"))
+    allowed = [each for each in found if tenant.may_burst or each.cluster.location == Cluster.Location.ONPREM]
+    names = {"gpu_class": gpu_class.name, "version": engine_version, "where": wanted.name if wanted else _("any cluster")}
+    if not found:
         raise Unavailable(
-            _("There is no %(gpu_class)s for %(version)s on %(where)s now. Choose another GPU class or version.")
-            % {"gpu_class": gpu_class.name, "version": engine_version, "where": where}
+            _("There is no %(gpu_class)s for %(version)s on %(where)s now. Choose another GPU class or version.") % names
         )
-    return best.cluster
+    if not allowed:
+        names["tenant"] = tenant.name
+        raise Unavailable(_("%(gpu_class)s is in the cloud, which %(tenant)s may not use. Choose another GPU class.") % names)
+
+    def rank(each: Any) -> tuple[bool, bool, bool, int]:
+        free = each.slots - each.taken
+        silent = each.cluster.is_silent
+        hopeless = tenant.burst_after_seconds == 0 and (free <= 0 or silent)
+        return (hopeless, each.cluster.location != Cluster.Location.ONPREM, silent, -free)
+
+    ranked = [each.cluster for each in sorted(allowed, key=rank)]
+    return next((each for each in ranked if not _used_by_others(each, gpu_class, tenant)), None) or _refuse(gpu_class)
+
+
+def require_turn(cluster: Cluster, gpu_class: GpuClass, tenant: Tenant) -> None:
+    """Refuse GPUs that do not keep tenants apart while another tenant uses them or waits for them."""
+    if _used_by_others(cluster, gpu_class, tenant):
+        _refuse(gpu_class)
+
+
+def _used_by_others(cluster: Cluster, gpu_class: GpuClass, tenant: Tenant) -> bool:
+    lock_shared_slots(cluster.pk, gpu_class)
+    return others_want_or_hold(tenant_id=tenant.pk, cluster_id=cluster.pk, gpu_class=gpu_class)
+
+
+def _refuse(gpu_class: GpuClass) -> NoReturn:
+    raise Unavailable(
+        _("Another team uses %(gpu_class)s now, and its memory is shared. Choose another GPU class, or try again later.")
+        % {"gpu_class": gpu_class.name}
+    )
 
 
 def require_fitting_class(engine_version: EngineVersion, gpu_class: GpuClass) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engines.clusters.base import VolumeRef
 from engines.clusters.local.adapter import LocalCluster
 
 
@@ -21,6 +22,6 @@ def local_config(tmp_path: Path, settings: Any) -> dict[str, Any]:
 def local_cluster(local_config: dict[str, Any]) -> Iterator[LocalCluster]:
     """A local cluster without a row; whatever it runs ends with the test."""
     cluster = LocalCluster.from_config("test", local_config)
-    cluster.ensure_volume("v-one", tenant="acme", size_gib=1)
+    cluster.ensure_volume(VolumeRef("v-one"), tenant="acme", size_gib=1)
     yield cluster
     cluster.shutdown(grace_seconds=0)

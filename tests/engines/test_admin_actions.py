@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from engines.models import EngineVersion, GpuClass, Instance, Volume
+from engines.models import Cluster, EngineVersion, GpuClass, Instance, Volume
 from engines.reasons import Reason
 from engines.states import InstanceState
 from tenants.models import Membership
@@ -336,7 +336,7 @@ def test_a_gpu_class_is_held_to_the_rules_of_catalog_files(operator):
 def test_the_configuration_of_a_cluster_is_a_mapping(operator, cluster):
     page = reverse("admin:engines_cluster_change", args=[cluster.pk])
     inline = {f"capacities-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS", "MAX_NUM_FORMS")}
-    refused = operator.post(page, {"name": "Here", "enabled": "on", "config": "[1]", **inline})
+    refused = operator.post(page, {"name": "Here", "location": "onprem", "enabled": "on", "config": "[1]", **inline})
     assert refused.context["adminform"].form.errors == {"config": ['Must be pairs, such as {"root": "/srv/engines"}.']}
 
 
@@ -352,8 +352,29 @@ def test_a_configuration_that_makes_no_cluster_is_refused(operator, cluster, con
     before = cluster.config
     page = reverse("admin:engines_cluster_change", args=[cluster.pk])
     inline = {"capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0"}
-    response = operator.post(page, {"name": "Here", "enabled": "on", "config": config, **inline})
+    response = operator.post(page, {"name": "Here", "location": "onprem", "enabled": "on", "config": config, **inline})
     assert response.status_code == 200
     assert list(response.context["adminform"].form.errors) == ["config"]
     cluster.refresh_from_db()
     assert cluster.config == before
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ('{"kubeconfig": "/etc/aigc/kubeconfig", "storage_class": "fast"}', ""),
+        ('{"kubeconfig": "relative"}', "“kubeconfig” must be the absolute path of a kubeconfig file"),
+        ('{"storage": "fast"}', "“storage” is not a known key"),
+    ],
+)
+def test_a_kubernetes_cluster_is_added_with_a_configuration_that_makes_one(operator, config, problem):
+    fields = {"name": "Remote", "slug": "remote", "kind": "kubernetes", "location": "cloud", "enabled": "on", "config": config}
+    inline = {"capacities-TOTAL_FORMS": "0", "capacities-INITIAL_FORMS": "0"}
+    response = operator.post(reverse("admin:engines_cluster_add"), fields | inline)
+    if problem:
+        [sentence] = response.context["adminform"].form.errors["config"]
+        assert sentence.startswith(f"No cluster can be made of this: {problem}")
+        assert not Cluster.objects.exists()
+    else:
+        assert response.status_code == 302
+        assert (Cluster.objects.get().location, Cluster.objects.get().kind) == ("cloud", "kubernetes")

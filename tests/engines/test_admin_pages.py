@@ -216,3 +216,16 @@ def test_a_volume_tells_which_instance_uses_it(operator, instance, acme, alice, 
 
 def test_signing_in_goes_through_the_portal(client):
     assert client.get(reverse("admin:login")).url.startswith("/accounts/login/")
+
+
+def test_the_dashboard_says_what_is_free_and_where(operator, acme, alice, cluster):
+    make_row(acme, alice, cluster)
+    make_row(acme, alice, cluster, state="queued", reason=Reason.NO_CAPACITY, queued_at=timezone.now())
+    page = operator.get(reverse("admin:index")).content.decode()
+    assert f"{cluster}, on premises" in page
+    assert "3 free" in page
+    assert "1 waiting" in page
+    type(cluster).objects.update(watched_at=timezone.now() - 2 * cluster.SILENT_AFTER)
+    page = operator.get(reverse("admin:index")).content.decode()
+    assert "3 free" not in page
+    assert "not known now" in page

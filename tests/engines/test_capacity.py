@@ -46,3 +46,13 @@ def test_the_watcher_writes_it_down_and_follows_the_configuration(transactional_
         stop.set()
         watcher.join()
         connection.close()
+
+
+def test_why_there_are_none_is_kept_until_there_are_some(cluster):
+    said = "no node has the labels " + "x" * 400
+    record_capacity(cluster, [ClassCapacity("cpu-small", 0, evidence=said)])
+    row = Capacity.objects.get(cluster=cluster)
+    assert (row.slots, row.largest_node, row.evidence) == (0, 0, said[:300])
+    record_capacity(cluster, [ClassCapacity("cpu-small", 6, largest_node=4)])
+    row.refresh_from_db()
+    assert (row.slots, row.largest_node, row.evidence) == (6, 4, "")

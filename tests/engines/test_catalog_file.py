@@ -133,7 +133,7 @@ def test_files_may_refer_to_what_was_loaded_before(tmp_path: Path) -> None:
 
 IMAGE = "must be an image name with a tag or digest, such as registry.example.com/team/engine:1.2"
 ALIAS = "repeats an earlier value by the alias *all; write the value out"
-TAG = "has a tag (!name), which catalog files do not need; take it out"
+TAG = "has a tag (!name), which is not needed here; take it out"
 
 # (what is replaced, by what, the one problem that must be reported)
 BAD_ENGINES = [
@@ -311,6 +311,60 @@ def test_a_bad_command_is_named_exactly(tmp_path: Path, command: str, problem: s
 )
 def test_a_bad_gpu_class_is_named_exactly(tmp_path: Path, old: str, new: str, problem: str) -> None:
     assert problems(tmp_path, with_line(GPU_CLASS, old, new)) == [f"a.yaml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("added", "problem"),
+    [
+        (
+            "pod_patch: {spec: {hostNetwork: true}}",
+            (
+                "11: engines[0].versions[0].pod_patch: cannot be laid over a Pod: "
+                "spec.hostNetwork would put the engine into the network of its node"
+            ),
+        ),
+        ("pod_patch: [1]", "11: engines[0].versions[0].pod_patch: must be a valid dictionary"),
+        ("secret_env: {HF: {secret: hf}}", "11: engines[0].versions[0].secret_env.HF.key: is required"),
+        (
+            "secret_env: {HF: {secret: No_, key: k}}",
+            (
+                "11: engines[0].versions[0].secret_env.HF.secret: "
+                "must be the name of an object in the cluster, such as shared-models"
+            ),
+        ),
+        (
+            "env: {A: b}\n        secret_env: {A: {secret: hf, key: k}}",
+            "8: engines[0].versions[0]: A is in “env” and in “secret_env”",
+        ),
+        (
+            "shared_mounts: [{claim: models, path: models}]",
+            "11: engines[0].versions[0].shared_mounts[0].path: must be an absolute path below /, without “..”",
+        ),
+        (
+            "shared_mounts: [{claim: models, path: /data}]",
+            "8: engines[0].versions[0]: “shared_mounts” names a path that is taken already",
+        ),
+    ],
+)
+def test_what_cannot_be_in_a_pod_is_named_exactly(tmp_path: Path, added: str, problem: str) -> None:
+    assert problems(tmp_path, with_line(ENGINE, "port: 7860", f"port: 7860\n        {added}")) == [f"a.yaml:{problem}"]
+
+
+def test_a_command_has_no_pod(tmp_path: Path) -> None:
+    patched = with_line(COMMAND, "port: 7860", "port: 7860\n        pod_patch: {spec: {priorityClassName: a}}")
+    assert problems(tmp_path, patched) == [
+        "a.yaml:8: engines[0].versions[0]: “pod_patch” belongs to an “image”: a “command” runs as a process of this machine"
+    ]
+
+
+def test_a_gpu_class_cannot_show_the_node(tmp_path: Path) -> None:
+    patched = with_line(GPU_CLASS, "name: L4", "name: L4\n    pod_patch: {spec: {volumes: [{name: h, hostPath: {path: /}}]}}")
+    assert problems(tmp_path, patched) == [
+        (
+            "a.yaml:4: gpu_classes[0].pod_patch: cannot be laid over a Pod: "
+            "spec.volumes[h].hostPath would show the engine what lies outside its tenant"
+        )
+    ]
 
 
 def test_a_cluster_names_a_gpu_class_that_exists(tmp_path: Path) -> None:

@@ -207,12 +207,22 @@ def test_the_kind_of_a_cluster_does_not_change(write):
     ]
 
 
-def test_a_cluster_that_nothing_can_run_on_is_refused(write):
-    path = write("places.yaml", PLACES.replace("local", "kubernetes"))
-    assert refusal(write("classes.yaml", CLASSES), path) == [
-        f"{path}: clusters[here].kind: this release has no adapter for kubernetes clusters yet"
-    ]
-    assert not Cluster.objects.exists()
+def test_a_kubernetes_cluster_keeps_what_operators_configured(write):
+    classes, path = write("classes.yaml", CLASSES), write("places.yaml", PLACES.replace("local", "kubernetes"))
+    load_files([classes, path])
+    cluster = Cluster.objects.get()
+    assert (cluster.kind, cluster.location) == ("kubernetes", "onprem")
+    slots = cluster.config["slots"]
+    Cluster.objects.update(config=cluster.config | {"context": "production"}, location="cloud")
+    load_files([classes, path])
+    cluster.refresh_from_db()
+    assert (cluster.config, cluster.location) == ({"slots": slots, "context": "production"}, "cloud")
+
+
+def test_a_location_in_the_file_counts(write):
+    text = PLACES.replace("kind: local", "kind: local\n    location: cloud")
+    load_files([write("classes.yaml", CLASSES), write("places.yaml", text)])
+    assert Cluster.objects.get().location == "cloud"
 
 
 def test_a_health_status_that_the_portal_cannot_await_is_refused(write):

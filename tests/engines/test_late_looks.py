@@ -25,7 +25,7 @@ def running(acme, alice, cluster):
 
 def seen(instance: Instance, phase: Phase, **fields: object) -> None:
     fields = {"epoch": 2, "run_id": "second", "upstream": "127.0.0.1:20002", "observed_at": datetime.now(UTC)} | fields
-    observe(instance.cluster, Observation(name=instance.workload, phase=phase, **fields))
+    observe(instance.cluster, Observation(name=instance.workload.name, phase=phase, **fields))
     instance.refresh_from_db()
 
 

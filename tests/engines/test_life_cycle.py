@@ -48,7 +48,7 @@ def processes(instance):
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("AIGC_WORKLOAD") == instance.workload and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get("AIGC_WORKLOAD") == instance.workload.name and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue
@@ -56,7 +56,7 @@ def processes(instance):
 
 
 def data(instance) -> Path:
-    return Path(instance.cluster.config["root"]) / "volumes" / instance.volume.workload_volume
+    return Path(instance.cluster.config["root"]) / "volumes" / instance.volume.ref.name
 
 
 def test_launch_pause_resume_delete_keeps_the_data(launch, ask):
@@ -245,6 +245,15 @@ def test_the_queue_is_first_come_first_served(launch, cluster):
     drive(older, "running")
 
 
+def test_who_is_admitted_wakes_the_next_in_line_until_all_slots_are_taken(launch, cluster, monkeypatch):
+    cluster.capacities.update(slots=2)
+    line = [launch(name=name) for name in ("First", "Second", "Third")]
+    monkeypatch.setattr(hints, "reconcile_soon", reconcile)  # what a worker does with the hint
+    reconcile(line[0].pk)
+    states = Instance.objects.order_by("queued_at").values_list("state", flat=True)
+    assert [state == "queued" for state in states] == [False, False, True]
+
+
 def test_waiting_for_a_day_is_a_failure(launch, cluster):
     instance = launch()
     cluster.capacities.update(slots=0)
@@ -285,7 +294,7 @@ def test_looks_that_come_late_change_nothing(launch, ask):
     ask(instances.pause_instance, instance)
     drive(instance, "stopped")
     observe(instance.cluster, while_running)
-    observe(instance.cluster, Observation(name=instance.workload, phase=Phase.GONE, observed_at=while_running.observed_at))
+    observe(instance.cluster, Observation(name=instance.workload.name, phase=Phase.GONE, observed_at=while_running.observed_at))
     instance.refresh_from_db()
     assert instance.state == "stopped"
     gone = adapter.observe(instance.workload)
@@ -343,7 +352,7 @@ def test_a_run_whose_end_nobody_saw_ends_when_it_was_last_alive(launch):
     instance = drive(launch(), "running")
     last = RunFact.objects.order_by("-at").first().at
     later = datetime.now(UTC) + timedelta(seconds=1)
-    observe(instance.cluster, Observation(name=instance.workload, phase=Phase.GONE, observed_at=later))
+    observe(instance.cluster, Observation(name=instance.workload.name, phase=Phase.GONE, observed_at=later))
     instance.refresh_from_db()
     ended = RunFact.objects.get(kind="ended")
     assert (instance.state, instance.reason) == ("failed", "workload_vanished")

@@ -1,6 +1,7 @@
 """The socket of an open page: who is let in, what it is sent, when it is closed."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ from django.test import Client
 from redis import Redis
 
 from aigc_portal.asgi import application
-from engines import live_fragments
+from engines import live, live_fragments
 from engines.audience import Audience, Ticket, audience
 from engines.live import tenant_group
 from engines.models import Cluster, Instance
@@ -76,6 +77,33 @@ async def test_a_member_is_sent_the_row_that_changed(alice: User, instance: Inst
     assert f"/acme/instances/{instance.slug}/pause/" in fragment
     assert "<script>" not in fragment
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in fragment
+
+
+async def test_a_message_of_a_process_arrives_also_after_valkey_has_dropped_its_connections(
+    alice: User, instance: Instance, valkey: Redis
+) -> None:
+    async with open_page(alice) as socket:
+        await sync_to_async(live.announce)(instance)
+        assert "Running" in await socket.text()
+        valkey.client_kill_filter(_type="normal", skipme=True)
+        await sync_to_async(live.announce)(instance)
+        assert "Running" in await socket.text()
+
+
+async def test_a_forked_process_is_heard(alice: User, instance: Instance) -> None:
+    async with open_page(alice) as socket:
+        await sync_to_async(live.announce)(instance)
+        assert "Running" in await socket.text()
+        await sync_to_async(announce_in_child)(instance)
+        assert "Running" in await socket.text()
+
+
+def announce_in_child(instance: Instance) -> None:
+    child = os.fork()
+    if child == 0:
+        live.announce(instance)
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 async def test_a_colleague_is_sent_the_row_without_buttons(acme: Tenant, instance: Instance) -> None:

@@ -51,9 +51,9 @@ def test_a_number_given_again_is_not_mistaken_for_the_engine(local_cluster, fore
     born = processes.identify(foreigner.pid)
     kill_all(spec.name)
     change_run(local_cluster, spec.name, leader=replace(born, birth=f"{born.boot}:1"), known=(Identity(foreigner.pid, "x:1"),))
-    assert local_cluster.observe(spec.name).phase == Phase.EXITED
-    local_cluster.stop(spec.name, epoch=1, grace_seconds=0)
-    assert local_cluster.observe(spec.name).phase == Phase.GONE
+    assert local_cluster.observe(spec.ref).phase == Phase.EXITED
+    local_cluster.stop(spec.ref, epoch=1, grace_seconds=0)
+    assert local_cluster.observe(spec.ref).phase == Phase.GONE
     assert foreigner.poll() is None
 
 
@@ -77,11 +77,11 @@ def test_a_zombie_is_not_alive():
 def test_stop_ends_a_grandchild_that_left_the_session(local_cluster):
     spec = make_spec(local_cluster, "--grandchild")
     start(local_cluster, spec)
-    wait_for(lambda: "orphan up" in local_cluster.read_log(spec.name).text)
+    wait_for(lambda: "orphan up" in local_cluster.read_log(spec.ref).text)
     assert len({os.getsid(process.pid) for process in living(spec.name)}) == 2
-    local_cluster.stop(spec.name, epoch=1, grace_seconds=0.5)
+    local_cluster.stop(spec.ref, epoch=1, grace_seconds=0.5)
     wait_for(lambda: len(living(spec.name)) == 1)
-    gone = wait_phase(local_cluster, spec.name, Phase.GONE)
+    gone = wait_phase(local_cluster, spec.ref, Phase.GONE)
     assert living(spec.name) == []
     # The engine itself ended in peace; only what it left behind was forced.
     assert gone.evidence.splitlines()[0] == "exit code 0"
@@ -90,7 +90,7 @@ def test_stop_ends_a_grandchild_that_left_the_session(local_cluster):
 def test_what_outlives_an_engine_that_ended_by_itself_is_ended(local_cluster):
     spec = make_spec(local_cluster, "--grandchild", "--exit-after", "1", "--exit-code", "9")
     local_cluster.apply(spec)
-    seen = wait_phase(local_cluster, spec.name, Phase.EXITED)
+    seen = wait_phase(local_cluster, spec.ref, Phase.EXITED)
     assert living(spec.name) == []
     assert (seen.reason, seen.evidence.splitlines()[0]) == (Reason.ENGINE_EXITED, "exit code 9")
 
@@ -100,9 +100,9 @@ def test_an_engine_whose_recorder_was_killed_runs_on(local_cluster):
     first = start(local_cluster, spec)
     recorder(spec.name).kill()
     wait_for(lambda: len(living(spec.name)) == 1)
-    seen = local_cluster.observe(spec.name)
+    seen = local_cluster.observe(spec.ref)
     assert (seen.phase, seen.run_id, seen.ready_at) == (Phase.READY, first.run_id, first.ready_at)
-    gone = stop(local_cluster, spec.name)
+    gone = stop(local_cluster, spec.ref)
     assert (gone.ended_at, living(spec.name)) == (None, [])
 
 
@@ -110,7 +110,7 @@ def test_an_engine_killed_from_outside(local_cluster):
     spec = make_spec(local_cluster)
     start(local_cluster, spec)
     engine(spec.name).kill()
-    seen = wait_phase(local_cluster, spec.name, Phase.EXITED)
+    seen = wait_phase(local_cluster, spec.ref, Phase.EXITED)
     assert (seen.reason, seen.evidence.splitlines()[0]) == (Reason.ENGINE_KILLED, "exit code 137 (SIGKILL)")
     assert seen.ready_at <= seen.ended_at <= seen.observed_at
     assert leases(Path(local_cluster.store.layout.root)) == {}
@@ -121,7 +121,7 @@ def test_everything_killed_at_once_has_no_known_end(local_cluster):
     start(local_cluster, spec)
     recorder(spec.name).kill()
     kill_all(spec.name)
-    seen = wait_phase(local_cluster, spec.name, Phase.EXITED)
+    seen = wait_phase(local_cluster, spec.ref, Phase.EXITED)
     assert (seen.reason, seen.ended_at) == (Reason.ENGINE_KILLED, None)
 
 
@@ -130,7 +130,7 @@ def test_a_restart_of_the_machine_is_told_apart(local_cluster):
     local_cluster.apply(spec)
     kill_all(spec.name)
     change_run(local_cluster, spec.name, leader=Identity(1, "00000000-another-boot:1"))
-    seen = local_cluster.observe(spec.name)
+    seen = local_cluster.observe(spec.ref)
     assert (seen.phase, seen.reason, seen.ended_at) == (Phase.EXITED, Reason.WORKLOAD_VANISHED, None)
 
 
@@ -139,7 +139,7 @@ def test_a_caller_keeps_no_zombies(local_cluster):
     local_cluster.apply(spec)
     leader = recorder(spec.name)
     assert leader.ppid() == os.getpid()
-    stop(local_cluster, spec.name)
+    stop(local_cluster, spec.ref)
     wait_for(lambda: not psutil.pid_exists(leader.pid))
 
 
@@ -155,7 +155,7 @@ def test_an_engine_inherits_nothing_but_what_it_needs(local_cluster, local_confi
         signal.signal(signal.SIGUSR1, before)
         os.close(inherited)
     wait_for(lambda: [process.name() for process in living(spec.name)] == ["sh", "sleep"])
-    process, seen = engine(spec.name), local_cluster.observe(spec.name)
+    process, seen = engine(spec.name), local_cluster.observe(spec.ref)
     root = local_config["root"]
     assert process.environ() == {
         "PATH": os.environ["PATH"],
@@ -189,4 +189,4 @@ def test_shutdown_ends_all_without_forgetting_them(local_cluster):
     seen = {each.name: (each.phase, each.reason, each.epoch) for each in local_cluster.list_workloads()}
     ended = (Phase.EXITED, Reason.WORKLOAD_VANISHED, 1)
     assert seen == {spec.name: ended, other.name: ended}
-    assert local_cluster.read_log(spec.name).text.splitlines()[-1] == "stopping"
+    assert local_cluster.read_log(spec.ref).text.splitlines()[-1] == "stopping"

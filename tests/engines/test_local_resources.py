@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.clusters.base import ClassCapacity, ClusterError, GpuSpec, Phase
+from engines.clusters.base import ClassCapacity, ClusterError, GpuSpec, Phase, VolumeRef, WorkloadRef
 from engines.clusters.local.adapter import LocalCluster
 from engines.clusters.local.devices import Device, by_class
 from engines.clusters.local.leases import Claim
@@ -33,7 +33,7 @@ def narrow(local_config):
         first = local_config["ports"][0]
         made.append(LocalCluster.from_config("narrow", local_config | {"ports": [first, first + count - 1]} | config))
         for number in range(4):
-            made[-1].ensure_volume(f"v-{number}", tenant="acme", size_gib=1)
+            made[-1].ensure_volume(VolumeRef(f"v-{number}"), tenant="acme", size_gib=1)
         return made[-1]
 
     yield make
@@ -53,29 +53,29 @@ def test_a_port_taken_by_somebody_else_is_passed_over(narrow):
     first, second, third, _ = specs()
     with socket.create_server(("127.0.0.1", cluster._config.ports[0])):
         cluster.apply(first)
-        assert port_of(cluster.observe(first.name)) == cluster._config.ports[1]
+        assert port_of(cluster.observe(first.ref)) == cluster._config.ports[1]
         with pytest.raises(ClusterError) as refusal:
             cluster.apply(second)
     assert refusal.value.reason == Reason.NO_PORT
     assert list(leases(cluster.store.layout.root)) == [first.name]
-    assert (living(second.name), cluster.observe(second.name).phase) == ([], Phase.GONE)
+    assert (living(second.name), cluster.observe(second.ref).phase) == ([], Phase.GONE)
     cluster.apply(third)
-    assert port_of(cluster.observe(third.name)) == cluster._config.ports[0]
+    assert port_of(cluster.observe(third.ref)) == cluster._config.ports[0]
 
 
 def test_a_released_port_rests(narrow):
     cluster = narrow(2, port_quarantine_seconds=600)
     first, second, third, _ = specs()
     cluster.apply(first)
-    used = port_of(cluster.observe(first.name))
-    stop(cluster, first.name)
+    used = port_of(cluster.observe(first.ref))
+    stop(cluster, first.ref)
     cluster.apply(second)
-    assert port_of(cluster.observe(second.name)) != used
+    assert port_of(cluster.observe(second.ref)) != used
     with pytest.raises(ClusterError) as refusal:
         cluster.apply(third)
     assert refusal.value.reason == Reason.NO_PORT
     narrow(2, port_quarantine_seconds=0).apply(third)
-    assert port_of(cluster.observe(third.name)) == used
+    assert port_of(cluster.observe(third.ref)) == used
 
 
 def test_the_port_longest_out_of_use_comes_first(narrow):
@@ -83,8 +83,8 @@ def test_the_port_longest_out_of_use_comes_first(narrow):
     ports = []
     for epoch in range(1, 6):
         cluster.apply(sleeper(volume="v-0", epoch=epoch))
-        ports.append(port_of(cluster.observe(ONE)))
-        stop(cluster, ONE, epoch=epoch)
+        ports.append(port_of(cluster.observe(WorkloadRef(ONE))))
+        stop(cluster, WorkloadRef(ONE), epoch=epoch)
     assert ports == [ports[0], ports[1], ports[0], ports[1], ports[0]]
     assert ports[0] != ports[1]
 
@@ -96,7 +96,7 @@ def test_an_engine_with_a_port_of_its_own_gets_it_or_is_refused(local_cluster):
             local_cluster.apply(sleeper(port=port))
         assert refusal.value.reason == Reason.NO_PORT
     local_cluster.apply(sleeper(port=port))
-    assert local_cluster.observe(ONE).upstream == f"127.0.0.1:{port}"
+    assert local_cluster.observe(WorkloadRef(ONE)).upstream == f"127.0.0.1:{port}"
 
 
 def test_another_program_on_the_engines_port_is_not_taken_for_the_engine(local_cluster):
@@ -110,12 +110,12 @@ def test_another_program_on_the_engines_port_is_not_taken_for_the_engine(local_c
             self.send_response(200)
             self.end_headers()
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port_of(local_cluster.observe(spec.name))), Alien)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port_of(local_cluster.observe(spec.ref))), Alien)
     thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     try:
         for _ in range(5):
-            assert local_cluster.observe(spec.name).phase == Phase.STARTING
+            assert local_cluster.observe(spec.ref).phase == Phase.STARTING
     finally:
         server.shutdown()
         thread.join()
@@ -155,7 +155,7 @@ def cluster_on_small_disk(small_disk, local_config):
 
 def test_a_full_disk_refuses_a_start_and_holds_nothing(cluster_on_small_disk, small_disk):
     cluster = cluster_on_small_disk
-    cluster.ensure_volume("v-one", tenant="acme", size_gib=1)
+    cluster.ensure_volume(VolumeRef("v-one"), tenant="acme", size_gib=1)
     ballast = fill(small_disk)
     with pytest.raises(ClusterError) as refusal:
         cluster.apply(sleeper())
@@ -163,7 +163,7 @@ def test_a_full_disk_refuses_a_start_and_holds_nothing(cluster_on_small_disk, sm
     assert (living(ONE), leases(small_disk), cluster.list_workloads()) == ([], {}, [])
     ballast.unlink()
     cluster.apply(sleeper())
-    assert cluster.observe(ONE).phase == Phase.STARTING
+    assert cluster.observe(WorkloadRef(ONE)).phase == Phase.STARTING
 
 
 def test_an_end_on_a_full_disk_is_known_and_written_down_later(cluster_on_small_disk, small_disk):
@@ -171,11 +171,11 @@ def test_an_end_on_a_full_disk_is_known_and_written_down_later(cluster_on_small_
     spec = make_spec(cluster, "--exit-after", "1", "--exit-code", "6")
     start(cluster, spec)
     ballast = fill(small_disk)
-    seen = wait_phase(cluster, spec.name, Phase.EXITED)
+    seen = wait_phase(cluster, spec.ref, Phase.EXITED)
     assert seen.evidence.splitlines()[0] == "exit code 6"
-    assert cluster.observe(spec.name).ended_at == seen.ended_at
+    assert cluster.observe(spec.ref).ended_at == seen.ended_at
     ballast.unlink()
-    assert cluster.observe(spec.name).ended_at == seen.ended_at
+    assert cluster.observe(spec.ref).ended_at == seen.ended_at
     assert leases(small_disk) == {}
 
 
@@ -185,11 +185,11 @@ def test_an_engine_on_a_full_disk_can_be_stopped(cluster_on_small_disk, small_di
     start(cluster, spec)
     ballast = fill(small_disk)
     with pytest.raises(ClusterError) as refusal:
-        cluster.stop(spec.name, epoch=1, grace_seconds=5)
+        cluster.stop(spec.ref, epoch=1, grace_seconds=5)
     assert refusal.value.reason == Reason.DISK_FULL
     wait_for(lambda: living(spec.name) == [])
     ballast.unlink()
-    assert stop(cluster, spec.name).ended_at is not None
+    assert stop(cluster, spec.ref).ended_at is not None
 
 
 # --- GPUs ---
@@ -216,7 +216,7 @@ def test_no_driver_means_no_gpus_and_no_error(local_config):
         pytest.skip("this machine has a GPU")
     cluster = LocalCluster.from_config("gpus", local_config | {"gpus": {"l4": [0]}})
     assert cluster.capacity() == [ClassCapacity("cpu", 2), ClassCapacity("l4", 0)]
-    cluster.ensure_volume("v-one", tenant="acme", size_gib=1)
+    cluster.ensure_volume(VolumeRef("v-one"), tenant="acme", size_gib=1)
     with pytest.raises(ClusterError) as refusal:
         cluster.apply(sleeper(gpu=GpuSpec("l4", vendor="nvidia", count=1)))
     assert refusal.value.reason == Reason.NO_CAPACITY
@@ -253,8 +253,8 @@ def test_usage_and_deletion_stay_on_the_volume(local_cluster, tmp_path):
     (volume / "locked" / "deep").mkdir()
     (volume / "locked").chmod(0)
     own = [volume / "link", volume / "gone", volume / "own", volume / "locked", volume / "locked" / "deep"]
-    assert local_cluster.volume_usage("v-one").used_bytes == sum(path.lstat().st_blocks * 512 for path in own)
-    local_cluster.delete_volume("v-one")
+    assert local_cluster.volume_usage(VolumeRef("v-one")).used_bytes == sum(path.lstat().st_blocks * 512 for path in own)
+    local_cluster.delete_volume(VolumeRef("v-one"))
     assert list(local_cluster.store.layout.volumes.iterdir()) == []
     assert (outside / "picture.png").stat().st_size == 100_000
 
@@ -262,14 +262,14 @@ def test_usage_and_deletion_stay_on_the_volume(local_cluster, tmp_path):
 def test_a_deletion_cut_off_is_finished_by_the_next(local_cluster):
     left = local_cluster.store.layout.volumes / ".trash-left"
     (left / "pictures").mkdir(parents=True)
-    local_cluster.delete_volume("v-other")
+    local_cluster.delete_volume(VolumeRef("v-other"))
     assert not left.exists()
-    assert local_cluster.volume_exists("v-one")
+    assert local_cluster.volume_exists(VolumeRef("v-one"))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "A", "-a", "a" * 64])
 def test_no_name_leads_out_of_the_state_directory(local_cluster, name):
     with pytest.raises(ValueError, match="is not a DNS label"):
-        local_cluster.ensure_volume(name, tenant="acme", size_gib=1)
+        local_cluster.ensure_volume(VolumeRef(name), tenant="acme", size_gib=1)
     with pytest.raises(ValueError, match="is not a DNS label"):
-        local_cluster.observe(name)
+        local_cluster.observe(WorkloadRef(name))

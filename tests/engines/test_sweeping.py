@@ -38,13 +38,13 @@ def damage(cluster):
     layout, damaged = get_cluster(cluster).store.layout, []
 
     def run(instance: Instance) -> None:
-        layout.workload(instance.workload).mkdir()
-        layout.record(instance.workload).write_text("{")
+        layout.workload(instance.workload.name).mkdir()
+        layout.record(instance.workload.name).write_text("{")
         damaged.append(instance)
 
     yield run
     for instance in damaged:
-        layout.record(instance.workload).unlink()
+        layout.record(instance.workload.name).unlink()
 
 
 def test_a_cluster_that_cannot_be_reached_at_all_keeps_no_other_from_being_swept(acme, alice, cluster, hinted):
@@ -102,7 +102,7 @@ def test_a_watcher_ends_with_its_cluster(db):
 @pytest.fixture
 def trashed(acme, alice, cluster):
     volume = factories.make_volume(acme, alice, cluster, state="trashed", purge_at=NOW)
-    get_cluster(cluster).ensure_volume(volume.workload_volume, tenant="acme", size_gib=1)
+    get_cluster(cluster).ensure_volume(volume.ref, tenant="acme", size_gib=1)
     return volume
 
 
@@ -128,7 +128,7 @@ def test_a_restore_just_before_the_purge_keeps_the_data(trashed, cluster):
         purge.join(0.5)
     purge.join()
     assert Volume.objects.get().state == "active"
-    assert get_cluster(cluster).volume_exists(trashed.workload_volume)
+    assert get_cluster(cluster).volume_exists(trashed.ref)
 
 
 def test_an_instance_that_the_cluster_knows_better_is_asked_for_again_at_leisure(acme, alice, cluster, monkeypatch):
@@ -137,7 +137,7 @@ def test_an_instance_that_the_cluster_knows_better_is_asked_for_again_at_leisure
     monkeypatch.setattr(current_app, "send_task", lambda task, args, **options: sent.append((task, args, options["countdown"])))
     instance = factories.make_instance(acme, alice, cluster, state="stopping", desired_state="stopped")
     get_cluster(cluster).stop(instance.workload, epoch=9, grace_seconds=0)
-    get_cluster(cluster).ensure_volume(instance.volume.workload_volume, tenant="acme", size_gib=1)
+    get_cluster(cluster).ensure_volume(instance.volume.ref, tenant="acme", size_gib=1)
     get_cluster(cluster).apply(replace(workload_spec(instance), epoch=10))
     tasks.reconcile_instance(str(instance.pk))
     assert sent == [("engines.tasks.reconcile_instance", [str(instance.pk)], tasks.AGAIN_SECONDS)]
@@ -147,13 +147,13 @@ def test_volumes_are_measured_and_one_that_is_away_keeps_its_figure(acme, alice,
     volume, away = (factories.make_volume(acme, alice, cluster, provisioned_at=NOW) for _ in range(2))
     Volume.objects.filter(pk=away.pk).update(used_bytes=7)
     adapter = get_cluster(cluster)
-    adapter.ensure_volume(volume.workload_volume, tenant="acme", size_gib=1)
-    path = Path(cluster.config["root"]) / "volumes" / volume.workload_volume / "picture"
+    adapter.ensure_volume(volume.ref, tenant="acme", size_gib=1)
+    path = Path(cluster.config["root"]) / "volumes" / volume.ref.name / "picture"
     path.write_bytes(b"x" * 100_000)
     sweeping.measure_volumes()
     volume.refresh_from_db()
     away.refresh_from_db()
-    assert volume.used_bytes == adapter.volume_usage(volume.workload_volume).used_bytes >= 100_000
+    assert volume.used_bytes == adapter.volume_usage(volume.ref).used_bytes >= 100_000
     assert away.used_bytes == 7
 
 

@@ -1,0 +1,19 @@
+"""`manage.py rotate_secrets`: encrypt stored credentials with the newest key, so that older keys can be taken away."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from engines.operations.clusters import reseal_secrets
+from engines.sealing import Unreadable
+
+
+class Command(BaseCommand):
+    help = "Encrypt the stored credentials of clusters anew with the first key of AIGC_ENCRYPTION_KEYS. May be repeated."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            number = reseal_secrets()
+        except Unreadable as error:
+            raise CommandError(f"{error}. Nothing was changed.") from error
+        self.stdout.write(self.style.SUCCESS(f"encrypted anew: {number}"))

@@ -1,0 +1,56 @@
+"""What operators do with clusters: credentials, and GPU classes that they propose.
+
+Whoever calls has made sure that the person may change clusters.
+"""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from engines import catalog_schema as schema
+from engines.clusters.base import Proposal
+from engines.models import Cluster, ClusterSecret, GpuClass
+from engines.operations.catalog_fields import gpu_class_fields
+from engines.sealing import reseal, seal
+
+
+@transaction.atomic
+def store_secret(*, cluster: Cluster, name: str, value: str) -> ClusterSecret:
+    """Encrypt and keep a credential, in place of one of the same name; running processes use it from their next call on."""
+    secret, _created = ClusterSecret.objects.update_or_create(cluster=cluster, name=name, defaults={"sealed": seal(value)})
+    _changed(cluster)
+    return secret
+
+
+@transaction.atomic
+def forget_secret(*, secret: ClusterSecret) -> None:
+    """Remove a credential; the cluster that needs it cannot be reached from then on."""
+    cluster = secret.cluster
+    ClusterSecret.objects.filter(pk=secret.pk).delete()
+    _changed(cluster)
+
+
+@transaction.atomic
+def reseal_secrets() -> int:
+    """Encrypt every stored credential anew with the first key, all or none; return how many. Unreadable if no key fits one."""
+    secrets = list(ClusterSecret.objects.select_for_update().order_by("pk"))
+    for secret in secrets:
+        ClusterSecret.objects.filter(pk=secret.pk).update(sealed=reseal(secret.sealed))
+    return len(secrets)
+
+
+@transaction.atomic
+def adopt_classes(*, proposals: Iterable[Proposal]) -> list[GpuClass]:
+    """Add proposed classes, hidden until somebody has looked at them; return the new ones. What exists is left as it is."""
+    added = []
+    for proposal in proposals:
+        entry = schema.GpuClass.model_validate(dict(proposal.entry))
+        fields = gpu_class_fields(entry) | {"hidden": True}
+        gpu_class, created = GpuClass.objects.get_or_create(slug=proposal.slug, defaults=fields)
+        added += [gpu_class] if created else []
+    return added
+
+
+def _changed(cluster: Cluster) -> None:
+    Cluster.objects.filter(pk=cluster.pk).update(credentials_changed_at=timezone.now())
