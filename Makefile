@@ -11,11 +11,11 @@ ONLY ?=
 RUN := $(VENV)/bin
 TEMPLATES = $(shell git ls-files 'templates/*.html' '*/templates/*.html')
 DEMO_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_PORTAL_ORIGIN=http://portal.localhost:$(PORT) \
-	AIGC_ENGINES_DOMAIN=engines.localhost:$(PORT) AIGC_PORTAL_BIND=127.0.0.1:$(shell expr $(PORT) + 1) \
-	AIGC_GWAUTH_BIND=127.0.0.1:$(shell expr $(PORT) + 2)
+	AIGC_ENGINES_DOMAIN=engines.localhost:$(PORT) AIGC_PORTAL_BIND=127.0.0.1:$(shell expr $(PORT) + 1)
 BESIDE_SERVICES = $(RUN)/python -m aigc_portal.embedded.run
 # As in production, so that `check --deploy` judges what an operator would run.
 DEPLOY_ENV = AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+	AIGC_ENCRYPTION_KEYS=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
 	AIGC_PORTAL_ORIGIN=https://portal.example.com AIGC_ENGINES_DOMAIN=engines.example.net
 
 help: ## List the targets
@@ -29,7 +29,10 @@ test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS
 	@$(RUN)/pytest -n auto $(ARGS)
 
 chaos: $(VENV)/.ready ## Kill everything everywhere, for minutes; `make test` runs the quick part of it
-	@$(RUN)/pytest tests/chaos -m "chaos_full or not chaos_full" $(ARGS)
+	@$(RUN)/pytest tests/chaos tests/kubernetes/test_storm.py -m "chaos_full or not chaos_full" $(ARGS)
+
+cluster: $(VENV)/.ready ## Test on the Kubernetes cluster that KUBECONFIG names; see tests/cluster/conftest.py
+	@$(RUN)/pytest tests/cluster -m cluster $(ARGS)
 
 check: check-code check-templates check-django ## Everything but the tests: format, types, layers, templates, migrations, settings
 
@@ -83,4 +86,4 @@ $(VENV)/.ready: $(VENV)/.runs requirements-dev.txt
 	@$(PIP_INSTALL) requirements-dev.txt
 	@touch $@
 
-.PHONY: help demo test chaos check check-code check-templates check-django bench format messages clean
+.PHONY: help demo test chaos cluster check check-code check-templates check-django bench format messages clean

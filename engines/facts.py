@@ -1,20 +1,37 @@
 """What an observation proves about a run, written down for billing."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engines.clusters.base import Observation, Phase
 from engines.models import Instance, RunFact
 
 SEEN_EVERY = timedelta(minutes=5)
-_ALIVE = {Phase.STARTING, Phase.READY, Phase.STOPPING}
+_ALIVE = {Phase.STARTING, Phase.READY, Phase.STOPPING, Phase.BROKEN}
 _OVER = {Phase.EXITED, Phase.GONE}
 
 
 def record_facts(instance: Instance, seen: Observation) -> None:
     """Write every fact that the observation contains; those already known change nothing."""
-    if not seen.run_id:
-        return
     facts = [
+        _fact(instance, replace(seen, run_id=run.run_id), kind, at)
+        for run in seen.ended_runs
+        for kind, at in (
+            (RunFact.Kind.STARTED, run.started_at),
+            (RunFact.Kind.READY, run.ready_at),
+            (RunFact.Kind.ENDED, run.ended_at),
+        )
+        if at is not None
+    ]
+    if seen.run_id:
+        facts += _facts_of_current_run(instance, seen)
+    RunFact.objects.bulk_create(facts, ignore_conflicts=True)
+    if seen.run_id and seen.phase in _OVER and seen.ended_at is None:
+        conclude_end(instance, seen.run_id, observed_at=seen.observed_at)
+
+
+def _facts_of_current_run(instance: Instance, seen: Observation) -> list[RunFact]:
+    return [
         _fact(instance, seen, kind, at)
         for kind, at in (
             (RunFact.Kind.STARTED, seen.started_at),
@@ -24,9 +41,6 @@ def record_facts(instance: Instance, seen: Observation) -> None:
         )
         if at is not None
     ]
-    RunFact.objects.bulk_create(facts, ignore_conflicts=True)
-    if seen.phase in _OVER and seen.ended_at is None:
-        conclude_end(instance, seen.run_id, observed_at=seen.observed_at)
 
 
 def conclude_end(instance: Instance, run_id: str, *, observed_at: datetime) -> None:

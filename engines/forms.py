@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q
+from django.utils.html import escape
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from engines.models import GpuClass, Instance
@@ -26,6 +28,9 @@ class GpuClassForm(forms.Form):
         there = GpuClass.objects.filter(capacities__cluster=instance.cluster, capacities__slots__gt=0, hidden=False)
         offered = GpuClass.objects.filter(Q(pk__in=there) | Q(pk=instance.gpu_class_id))
         self.fields["gpu_class"].queryset = offered  # type: ignore[attr-defined]
+        if instance.volume.provisioned_at is not None:
+            where = gettext("Those of %(cluster)s, where its data is.") % {"cluster": instance.cluster}
+            self.fields["gpu_class"].help_text = escape(where)  # help texts are taken for HTML
         self.initial.setdefault("gpu_class", instance.gpu_class_id)
 
 

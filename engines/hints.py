@@ -20,6 +20,11 @@ def reconcile_soon(instance_id: UUID | str, *, seconds: float = 0) -> None:
     _send("engines.tasks.reconcile_instance", instance_id, queue="provision", seconds=seconds)
 
 
+def remove_stray_on_commit(instance_id: UUID) -> None:
+    """Ask, once the present transaction is durable, to delete what runs for a deleted instance."""
+    transaction.on_commit(lambda: _send("engines.tasks.remove_stray", instance_id, queue="provision"))
+
+
 def settle_on_commit(instance_id: UUID) -> None:
     """Say, once the present transaction is durable, that a run began to cost something or ceased to.
 

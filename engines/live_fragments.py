@@ -22,8 +22,8 @@ from engines.states import InstanceState
 from tenants.models import Membership
 
 T = TypeVar("T")
-# All sockets of a tenant hear of a change within this time; later ones would only cause a second read.
-GATHER_SECONDS = 0.01
+# The sockets of a tenant hear of a change one after another, without such a pause; later ones would only cause a second read.
+PAUSE_SECONDS = 0.002
 # One thread: renders are short, and the rest of the process keeps its share of a small machine.
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
 
@@ -65,7 +65,10 @@ class Change:
         return self._work.result()[reader]
 
     async def _gather_and_render(self) -> dict[Reader, str]:
-        await asyncio.sleep(GATHER_SECONDS)
+        gathered = -1
+        while gathered < len(self._readers):
+            gathered = len(self._readers)
+            await asyncio.sleep(PAUSE_SECONDS)
         del _unread[self._instance_id]
         return await in_thread(lambda: fragments_for(self._instance_id, self._readers))
 

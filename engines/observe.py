@@ -47,14 +47,14 @@ def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: 
         live.announce_on_commit(instance)
         freed = held and state not in HOLDS_GPU
         if freed:
-            transaction.on_commit(lambda: _wake_next(instance))
+            transaction.on_commit(lambda: wake_next(instance))
         if freed or state == S.RUNNING:
             hints.settle_on_commit(instance.pk)
     return event
 
 
-def _wake_next(instance: Instance) -> None:
-    """Ask for the instance that has waited longest for the slot that became free."""
+def wake_next(instance: Instance) -> None:
+    """Ask for whoever has waited longest for a slot of this one's class: one became free, or more than one was."""
     waiting = Instance.objects.in_line().filter(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id)
     first = waiting.order_by("queued_at", "pk").values_list("pk", flat=True).first()
     if first is not None:
@@ -68,8 +68,24 @@ def _row(cluster: Cluster, slug: str | None) -> Instance | None:
 
 def _pending(instance: Instance, seen: Observation) -> None:
     """Say what the cluster waits for; the phase's own deadline decides when that is too long."""
-    if instance.state == S.PROVISIONING and seen.reason:
+    if instance.state == S.RUNNING and _is_current(instance, seen) and seen.observed_at > instance.state_since:
+        _start_again(instance, seen)  # the cluster lost the run and makes another
+    elif instance.state in {S.PROVISIONING, S.STARTING} and seen.reason:
         explain(instance, seen.reason, seen.evidence)
+
+
+def _start_again(instance: Instance, seen: Observation) -> None:
+    if instance.run_id and seen.run_id != instance.run_id:
+        conclude_end(instance, instance.run_id, observed_at=seen.observed_at)
+    move(
+        instance,
+        S.STARTING,
+        reason=seen.reason or Reason.ENGINE_STARTING,
+        evidence=seen.evidence,
+        run_id=seen.run_id,
+        upstream=seen.upstream,
+        ready_at=None,
+    )
 
 
 def _is_current(instance: Instance, seen: Observation) -> bool:
@@ -78,11 +94,19 @@ def _is_current(instance: Instance, seen: Observation) -> bool:
 
 
 def _starting(instance: Instance, seen: Observation) -> None:
-    fresh_run = instance.state == S.RUNNING and seen.run_id != instance.run_id
-    if _is_current(instance, seen) and (instance.state == S.PROVISIONING or fresh_run):
-        move(instance, S.STARTING, reason=Reason.ENGINE_STARTING, run_id=seen.run_id, upstream=seen.upstream, ready_at=None)
+    if not _is_current(instance, seen):
+        _alive(instance, seen)
+    elif instance.state == S.PROVISIONING or (instance.state == S.RUNNING and _has_begun_again(instance, seen)):
+        _start_again(instance, seen)
+    elif instance.state == S.STARTING and seen.reason:
+        explain(instance, seen.reason, seen.evidence)
     else:
         _alive(instance, seen)
+
+
+def _has_begun_again(instance: Instance, seen: Observation) -> bool:
+    """Another run, or the same one whose engine ended and was started again: then the cluster says why."""
+    return seen.run_id != instance.run_id or (seen.reason is not None and seen.observed_at > instance.state_since)
 
 
 def _ready(instance: Instance, seen: Observation) -> None:
@@ -101,11 +125,34 @@ def _ready(instance: Instance, seen: Observation) -> None:
         _alive(instance, seen)
 
 
+def _stopping(instance: Instance, seen: Observation) -> None:
+    """Note why the cluster takes away what is wished for: the next run would not say why it began."""
+    is_wished = instance.desired_state == DesiredState.RUNNING and not instance.restart_due
+    is_news = _is_current(instance, seen) and seen.observed_at > instance.state_since
+    if seen.reason and is_wished and is_news and instance.state in {S.STARTING, S.RUNNING}:
+        note(instance, seen.reason, seen.evidence)
+    _alive(instance, seen)
+
+
+def _broken(instance: Instance, seen: Observation) -> None:
+    """Take away what cannot come up, so that its GPU is free; once it is gone, the wish has failed for the same reason."""
+    if instance.state in {S.PROVISIONING, S.STARTING, S.RUNNING} and _is_current(instance, seen):
+        reason = seen.reason or Reason.ENGINE_EXITED
+        move(instance, S.STOPPING, reason=reason, evidence=seen.evidence, run_id=seen.run_id or instance.run_id)
+        hints.reconcile_on_commit(instance.pk)
+    else:
+        _alive(instance, seen)
+
+
 def _alive(instance: Instance, seen: Observation) -> None:
     """A workload that runs although the instance rests is stopped; looks from before it came to rest do not count."""
-    if instance.state in {S.STOPPED, S.FAILED} and seen.observed_at > instance.state_since:
+    if seen.observed_at <= instance.state_since:
+        return
+    if instance.state in {S.STOPPED, S.FAILED}:
         move(instance, S.STOPPING, reason=Reason.STRAY_WORKLOAD, run_id=seen.run_id)
         hints.reconcile_on_commit(instance.pk)
+    elif instance.state == S.DELETED:
+        hints.remove_stray_on_commit(instance.pk)
 
 
 def _exited(instance: Instance, seen: Observation) -> None:
@@ -120,16 +167,25 @@ def _exited(instance: Instance, seen: Observation) -> None:
 
 
 def _gone(instance: Instance, seen: Observation) -> None:
-    if seen.observed_at < instance.state_since:
+    if seen.observed_at < instance.state_since or _is_from_before(instance, seen):
         return
     if instance.run_id:
         conclude_end(instance, instance.run_id, observed_at=seen.observed_at)
     if instance.state == S.STOPPING:
         _stopped(instance)
+    elif instance.state == S.DELETING and seen.remains:
+        hints.reconcile_on_commit(instance.pk)  # whoever deleted it did not come to the end
     elif instance.state == S.DELETING:
         move(instance, S.DELETED, reason=Reason.GONE, deleted_at=timezone.now(), upstream="")
+    elif instance.state == S.DELETED and seen.remains:
+        hints.remove_stray_on_commit(instance.pk)
     elif instance.state in {S.STARTING, S.RUNNING}:
         _ended_unasked(instance, Reason.WORKLOAD_VANISHED, seen.evidence)
+
+
+def _is_from_before(instance: Instance, seen: Observation) -> bool:
+    """Whether what comes up is said to be at rest as its last wish left it: a watch that has just begun may lag behind a look."""
+    return seen.remains and not _is_current(instance, seen) and instance.state in {S.STARTING, S.RUNNING}
 
 
 def _stopped(instance: Instance) -> None:
@@ -200,7 +256,8 @@ _FOLLOW: dict[Phase, Callable[[Instance, Observation], None]] = {
     Phase.PENDING: _pending,
     Phase.STARTING: _starting,
     Phase.READY: _ready,
-    Phase.STOPPING: _alive,
+    Phase.STOPPING: _stopping,
+    Phase.BROKEN: _broken,
     Phase.EXITED: _exited,
     Phase.GONE: _gone,
 }

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from engines.clusters import get_cluster
-from engines.clusters.base import ClusterError, ClusterUnavailable, StaleEpoch
+from engines.clusters.base import ClusterError, ClusterUnavailable, Observation, StaleEpoch
 from engines.errors import StaleState
-from engines.models import Capacity, Cluster, Instance, Volume
-from engines.observe import explain, fail, move, note, observe
+from engines.models import Cluster, Instance, Volume
+from engines.observe import explain, fail, move, note, observe, wake_next
 from engines.reasons import Reason
+from engines.sharing import lock_slots, others_hold
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
 from engines.workloads import workload_spec
 
@@ -50,7 +51,7 @@ def reconcile(instance_id: UUID | str) -> bool:
 
 
 def _load(instance_id: UUID | str) -> Instance | None:
-    rows = Instance.objects.select_related("tenant", "engine_version", "gpu_class", "cluster", "volume")
+    rows = Instance.objects.select_related("tenant", "engine_version__engine", "gpu_class", "cluster", "volume")
     return rows.filter(pk=instance_id).first()
 
 
@@ -70,14 +71,19 @@ def _start(instance: Instance) -> bool:
     """Take a slot, first come first served, then apply."""
     if not _admitted(instance):
         return False
-    return _apply(instance)
+    again = _apply(instance)
+    wake_next(instance)  # whoever frees several slots wakes only the first in line
+    return again
 
 
 def _admitted(instance: Instance) -> bool:
     if instance.tenant.suspended_at is not None:
         return False  # it waits, and keeps nobody else waiting, until the suspension is lifted
     with transaction.atomic():
-        capacity = Capacity.objects.select_for_update().filter(cluster=instance.cluster, gpu_class=instance.gpu_class).first()
+        capacity = lock_slots({instance.cluster_id}, instance.gpu_class).get(instance.cluster_id)
+        if others_hold(tenant_id=instance.tenant_id, cluster_id=instance.cluster_id, gpu_class=instance.gpu_class):
+            explain(instance, Reason.SHARED_GPU_TAKEN)
+            return False
         slots = capacity.slots if capacity else 0
         ahead = Instance.objects.ahead_of(instance).count()
         taken = Instance.objects.holding(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id).count()
@@ -101,21 +107,28 @@ def _apply(instance: Instance) -> bool:
     cluster = get_cluster(instance.cluster)
     try:
         _provision_volume(instance)
-        cluster.apply(workload_spec(instance))
+        seen = cluster.apply(workload_spec(instance))
     except ClusterError as refusal:
         fail(instance, refusal.reason, str(refusal))
     else:
         # What ended while nobody watched would otherwise be applied, in vain, until its deadline.
-        observe(instance.cluster, cluster.observe(instance.workload))
+        _write_down(instance, seen)
     return False
+
+
+def _write_down(instance: Instance, seen: Observation | None) -> None:
+    """Follow what the cluster said in its answer; where it said nothing, the watcher will see."""
+    if seen is not None:
+        observe(instance.cluster, seen)
 
 
 def _provision_volume(instance: Instance) -> None:
     """Make the volume once; one that was made and is gone is a loss, which `apply` reports."""
     volume = instance.volume
     if volume.provisioned_at is None:
-        get_cluster(instance.cluster).ensure_volume(volume.workload_volume, tenant=instance.tenant.slug, size_gib=volume.size_gib)
-        Volume.objects.filter(pk=volume.pk, provisioned_at=None).update(provisioned_at=timezone.now())
+        get_cluster(instance.cluster).ensure_volume(volume.ref, tenant=instance.tenant.slug, size_gib=volume.size_gib)
+        unmade = Volume.objects.filter(pk=volume.pk, cluster_id=volume.cluster_id, provisioned_at=None)
+        unmade.update(provisioned_at=timezone.now())
     Volume.objects.filter(pk=volume.pk).exclude(written_by=instance.engine_version).update(written_by=instance.engine_version)
 
 
@@ -123,8 +136,8 @@ def _stop(instance: Instance) -> bool:
     if instance.state != S.STOPPING:
         move(instance, S.STOPPING, reason=_stop_reason(instance))
     cluster = get_cluster(instance.cluster)
-    cluster.stop(instance.workload, epoch=instance.stop_epoch, grace_seconds=settings.STOP_GRACE_SECONDS)
-    observe(instance.cluster, cluster.observe(instance.workload))
+    seen = cluster.stop(instance.workload, epoch=instance.stop_epoch, grace_seconds=settings.STOP_GRACE_SECONDS)
+    _write_down(instance, seen)
     return False
 
 
@@ -144,9 +157,16 @@ def _delete(instance: Instance) -> bool:
     if instance.state != S.DELETING:
         move(instance, S.DELETING, reason=Reason.DELETED)
     cluster = get_cluster(instance.cluster)
-    cluster.delete(instance.workload, epoch=instance.generation, grace_seconds=settings.STOP_GRACE_SECONDS)
-    observe(instance.cluster, cluster.observe(instance.workload))
+    seen = cluster.delete(instance.workload, epoch=instance.generation, grace_seconds=settings.STOP_GRACE_SECONDS)
+    _write_down(instance, seen)
     return False
+
+
+def remove_stray(instance_id: UUID | str) -> None:
+    """Delete once more what a late call began for an instance that is deleted; its row does not change any more."""
+    instance = _load(instance_id)
+    if instance is not None and instance.state == S.DELETED:
+        get_cluster(instance.cluster).delete(instance.workload, epoch=instance.generation, grace_seconds=0)
 
 
 _STEPS: dict[Step, Callable[[Instance], bool]] = {
@@ -162,14 +182,15 @@ _STEPS: dict[Step, Callable[[Instance], bool]] = {
 
 def expire_deadlines(cluster: Cluster) -> None:
     """End every phase of this cluster's instances that has lasted longer than it may."""
-    due = Instance.objects.select_related("engine_version", "cluster").filter(cluster=cluster, deadline_at__lte=timezone.now())
+    rows = Instance.objects.select_related("engine_version", "cluster", "volume")
+    due = rows.filter(cluster=cluster, deadline_at__lte=timezone.now())
     for instance in due:
         try:
             _EXPIRE[InstanceState(instance.state)](instance)
         except (StaleState, StaleEpoch):
             continue  # it moved on after all
         except (ClusterError, ClusterUnavailable) as error:  # the others are due all the same; this one is asked for again
-            log.warning("overdue workload %s: %s", instance.workload, error)
+            log.warning("overdue instance %s: %s", instance.slug, error)
 
 
 def _expire_queued(instance: Instance) -> None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engines import hints
+from engines.bursting import burst_overdue
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable
 from engines.models import Cluster, Instance, Volume
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep() -> None:
-    """Observe every cluster, end what is overdue, and ask for every instance that is not where it should be."""
+    """Observe every cluster, end what is overdue, move launches that waited long, and ask for all that is not as it should be."""
     for cluster in Cluster.objects.all():
         for duty in (_observe_all, expire_deadlines):
             try:
@@ -28,6 +29,7 @@ def sweep() -> None:
                 log.warning("cluster %s does not answer: %s", cluster.slug, error)
             except Exception:  # one cluster's trouble must not cost the others their guarantee
                 log.exception("cluster %s could not be swept", cluster.slug)
+    burst_overdue()
     for instance_id in drifted().values_list("pk", flat=True):
         hints.reconcile_soon(instance_id)
 
@@ -45,25 +47,30 @@ def drifted() -> QuerySet[Instance]:
 
 
 def _observe_all(cluster: Cluster) -> None:
-    """Look at what the cluster has, then at what should be there and was not in the list."""
+    """Look at what the cluster has, then at what should be there and was not in the list.
+
+    A cluster whose watcher is awake is not asked again: it has seen all that a list would say.
+    """
+    if cluster.watched_at is not None and timezone.now() - cluster.watched_at < Cluster.SILENT_AFTER:
+        return
     adapter = get_cluster(cluster)
     looked_at = set()
     for seen in adapter.list_workloads():
         looked_at.add(seen.name)
         observe(cluster, seen)
-    for instance in Instance.objects.filter(cluster=cluster, state__in=HOLDS_GPU):
-        if instance.workload not in looked_at:
+    for instance in Instance.objects.filter(cluster=cluster, state__in=HOLDS_GPU).select_related("volume"):
+        if instance.workload.name not in looked_at:
             try:
                 observe(cluster, adapter.observe(instance.workload))
             except (ClusterError, ClusterUnavailable) as error:
-                log.warning("workload %s cannot be looked at: %s", instance.workload, error)
+                log.warning("workload %s cannot be looked at: %s", instance.workload.name, error)
 
 
 def measure_volumes() -> None:
     """Write down how much is on every volume; one that cannot be measured keeps its last figure."""
     for volume in Volume.objects.exclude(state=Volume.State.DELETED).exclude(provisioned_at=None).select_related("cluster"):
         try:
-            used = get_cluster(volume.cluster).volume_usage(volume.workload_volume).used_bytes
+            used = get_cluster(volume.cluster).volume_usage(volume.ref).used_bytes
         except (ClusterError, ClusterUnavailable) as error:
             log.warning("volume %s cannot be measured: %s", volume.slug, error)
             continue
@@ -76,7 +83,7 @@ def purge_trash() -> None:
         if not _is_given_up(volume):
             continue
         try:
-            get_cluster(volume.cluster).delete_volume(volume.workload_volume)
+            get_cluster(volume.cluster).delete_volume(volume.ref)
         except (ClusterError, ClusterUnavailable) as error:
             log.warning("volume %s stays in the trash: %s", volume.slug, error)
             continue

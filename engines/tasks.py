@@ -2,9 +2,8 @@
 
 from celery import shared_task
 
-from engines import hints, sweeping
+from engines import hints, reconcile, sweeping
 from engines.clusters.base import ClusterUnavailable
-from engines.reconcile import reconcile
 
 # What interferes may last, such as a cluster that is ahead of a restored database: nobody should spin on it.
 AGAIN_SECONDS = 2
@@ -13,8 +12,14 @@ AGAIN_SECONDS = 2
 @shared_task(autoretry_for=(ClusterUnavailable,), retry_backoff=True, retry_backoff_max=60, max_retries=8)
 def reconcile_instance(instance_id: str) -> None:
     """Bring one instance nearer to its wish."""
-    if not reconcile(instance_id):
+    if not reconcile.reconcile(instance_id):
         hints.reconcile_soon(instance_id, seconds=AGAIN_SECONDS)
+
+
+@shared_task(autoretry_for=(ClusterUnavailable,), retry_backoff=True, retry_backoff_max=60, max_retries=8)
+def remove_stray(instance_id: str) -> None:
+    """Delete what runs for a deleted instance."""
+    reconcile.remove_stray(instance_id)
 
 
 @shared_task

@@ -13,9 +13,10 @@ from django.utils import timezone
 from engines.capacity import record_capacity
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable
-from engines.models import Cluster
+from engines.models import Cluster, GpuClass
 from engines.observe import observe
 from engines.reconcile import expire_deadlines
+from engines.workloads import gpu_spec
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ LOCK_SPACE = 0x41494743
 _TICK_SECONDS = 1.0
 _COUNT_SECONDS = 60.0
 _RETRY_SECONDS = (1.0, 15.0)
+_STANDBY_SECONDS = 5.0  # how soon, at most, another takes over from a leader that has died
 
 
 def watch_for_ever(cluster_id: int, stop: threading.Event) -> None:
@@ -32,7 +34,9 @@ def watch_for_ever(cluster_id: int, stop: threading.Event) -> None:
     while not stop.is_set():
         started = time.monotonic()
         try:
-            _watch_as_leader(cluster_id, stop)
+            if not _watch_as_leader(cluster_id, stop):
+                stop.wait(_STANDBY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                continue
         except Cluster.DoesNotExist:
             return
         except (ClusterError, ClusterUnavailable, DatabaseError, InterfaceError) as error:
@@ -45,32 +49,38 @@ def watch_for_ever(cluster_id: int, stop: threading.Event) -> None:
         stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
 
-def _watch_as_leader(cluster_id: int, stop: threading.Event) -> None:
+def _watch_as_leader(cluster_id: int, stop: threading.Event) -> bool:
+    """Watch until told to stop or reconfigured; False if somebody else does."""
     with _leadership(cluster_id) as leading:
-        if not leading:
+        if leading:
+            _watch(cluster_id, stop)
+        return leading
+
+
+def _watch(cluster_id: int, stop: threading.Event) -> None:
+    cluster = Cluster.objects.get(pk=cluster_id)
+    adapter = get_cluster(cluster)
+    next_tick = next_count = 0.0
+    for seen in adapter.watch():
+        if stop.is_set():
             return
-        cluster = Cluster.objects.get(pk=cluster_id)
-        adapter = get_cluster(cluster)
-        next_tick = next_count = 0.0
-        for seen in adapter.watch():
-            if stop.is_set():
+        if seen is not None:
+            observe(cluster, seen)
+        if time.monotonic() >= next_tick:
+            next_tick = time.monotonic() + _TICK_SECONDS
+            if _tick(cluster):
                 return
-            if seen is not None:
-                observe(cluster, seen)
-            if time.monotonic() >= next_tick:
-                next_tick = time.monotonic() + _TICK_SECONDS
-                if _tick(cluster):
-                    return
-            if time.monotonic() >= next_count:
-                next_count = time.monotonic() + _COUNT_SECONDS
-                record_capacity(cluster, adapter.capacity())
+        if time.monotonic() >= next_count:
+            next_count = time.monotonic() + _COUNT_SECONDS
+            record_capacity(cluster, adapter.capacity([gpu_spec(each) for each in GpuClass.objects.all()]))
 
 
 def _tick(cluster: Cluster) -> bool:
     """Each second: end what is overdue, say that somebody looks, and tell whether the cluster was reconfigured."""
     expire_deadlines(cluster)
     Cluster.objects.filter(pk=cluster.pk).update(watched_at=timezone.now())
-    return not Cluster.objects.filter(pk=cluster.pk, config=cluster.config).exists()
+    as_it_was = {"config": cluster.config, "credentials_changed_at": cluster.credentials_changed_at}
+    return not Cluster.objects.filter(pk=cluster.pk, **as_it_was).exists()
 
 
 @contextmanager

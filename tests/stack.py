@@ -65,7 +65,6 @@ class Stack:
                 "AIGC_PORTAL_ORIGIN": self.portal,
                 "AIGC_ENGINES_DOMAIN": f"engines.localhost:{self.port}",
                 "AIGC_PORTAL_BIND": f"127.0.0.1:{free_port()}",
-                "AIGC_GWAUTH_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_LOCAL_PORT_FIRST": str(first),
                 "AIGC_LOCAL_PORT_LAST": str(first + 299),
                 "PYTHONUNBUFFERED": "1",

@@ -1,0 +1,104 @@
+"""A volume's files as one person may use them: who may, whether the way to them is open, and what is done there.
+
+Everything that pages do with files goes through `Room`, which asks `tenants.access` and the volume's state; the bytes themselves
+are the cluster's (engines/clusters/base.py, `open_files`).
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from engines.clusters import get_cluster
+from engines.clusters.base import ClusterError, ClusterUnavailable, FilesOpening
+from engines.errors import Unavailable
+from engines.file_words import FileRefused
+from engines.files.base import FileRefusal, Files
+from engines.models import Instance, Volume
+from engines.queries.volumes import holder_of, volume_in
+from engines.reasons import EXPLANATIONS, Reason
+from tenants import access
+from tenants.errors import NotAllowed
+from tenants.models import Membership
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Why the files cannot be seen now: `opening` and `away` pass by themselves, `busy` when the engine is paused."""
+
+    why: str  # opening, away, busy, refused, empty (nothing was ever written), missing
+    sentence: Promise | str = ""  # more on what was refused
+
+
+class RoomClosed(Unavailable):
+    """Something was asked of files that cannot be reached now."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """The files of one volume, for somebody who may see them."""
+
+    volume: Volume
+    holder: Instance | None  # the instance that has the volume, if any
+    membership: Membership
+
+    @property
+    def writable(self) -> bool:
+        """What is in the trash can be looked at and taken out, not changed."""
+        return self.volume.state == Volume.State.ACTIVE
+
+    def open(self) -> Files | Closed:
+        """Return the way to the files, or why there is none now."""
+        try:
+            return get_cluster(self.volume.cluster).open_files(self.volume.ref, tenant=self.membership.tenant.slug)
+        except FilesOpening:
+            return Closed("opening")
+        except ClusterUnavailable:
+            return Closed("away")
+        except ClusterError as error:
+            if error.reason == Reason.VOLUME_MISSING:
+                return Closed("missing" if self.volume.provisioned_at else "empty")
+            if error.reason == Reason.VOLUME_IN_USE:
+                return Closed("busy")
+            log.warning("the files of volume %s cannot be opened: %s: %s", self.volume.slug, error.reason, error)
+            return Closed("refused", EXPLANATIONS[error.reason].sentence)
+
+    @contextmanager
+    def files(self, *, to_change: bool = False) -> Iterator[Files]:
+        """Yield the way to the files for one act; a refusal within becomes a FileRefused."""
+        if to_change and not self.writable:
+            raise Unavailable(_("“%(name)s” is in the trash. Restore it to change what is on it.") % {"name": self.volume.name})
+        files = self.open()
+        if isinstance(files, Closed):
+            raise RoomClosed(_("The files of “%(name)s” are not open at the moment.") % {"name": self.volume.name})
+        try:
+            yield files
+        except FileRefusal as refusal:
+            raise FileRefused(refusal) from refusal
+
+
+def room_in(membership: Membership, slug: str) -> Room:
+    """Return the file room of a volume; NotVisible for strangers', deleted and unknown volumes, NotAllowed for a colleague's."""
+    volume = volume_in(membership, slug)
+    if not may_enter(membership, volume):
+        raise NotAllowed(_("Only its owner or an admin of %(tenant)s may see these files.") % {"tenant": membership.tenant})
+    return Room(volume, holder_of(volume), membership)
+
+
+def may_enter(membership: Membership, volume: Volume) -> bool:
+    """Tell whether the member may see and change what is on a volume."""
+    return access.may_operate(membership, owner_id=volume.owner_id)
+
+
+def measure(room: Room) -> Volume:
+    """Measure the volume, write down how much is used, and return it; RoomClosed or FileRefused where that cannot be."""
+    with room.files() as files:
+        used_bytes = files.usage().used_bytes
+    Volume.objects.filter(pk=room.volume.pk).exclude(used_bytes=used_bytes).update(used_bytes=used_bytes)
+    room.volume.used_bytes = used_bytes
+    return room.volume

@@ -1,0 +1,77 @@
+"""A real cluster, whatever $KUBECONFIG names: `make cluster`. Everything is made in one namespace, removed at the end.
+
+$AIGC_TEST_ENGINE_IMAGE is any image with `python` on its path (python:3.12-alpine by default), $AIGC_TEST_CLUSTER_CONFIG the
+configuration of the cluster row as JSON, such as {"access_mode": "ReadWriteOnce", "storage_class": "local-path"}. Addresses of
+Services are dialled, so the tests belong on a node of the cluster.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.clusters.base import Mount, WorkloadSpec
+from engines.clusters.kubernetes import paths
+from engines.clusters.kubernetes.adapter import KubernetesCluster
+from engines.clusters.names import new_slug
+
+SOURCE = (Path(__file__).parent.parent / "contract" / "engine_double.py").read_text()
+IMAGE = os.environ.get("AIGC_TEST_ENGINE_IMAGE", "python:3.12-alpine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> KubernetesCluster:
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("NOT TESTED ON A CLUSTER: $KUBECONFIG names none")
+    config = json.loads(os.environ.get("AIGC_TEST_CLUSTER_CONFIG", "{}"))
+    defaults = {"kubeconfig": str(Path(os.environ["KUBECONFIG"]).resolve()), "upstream": "cluster-ip", "max_restarts": 0}
+    return KubernetesCluster.from_config("cluster-tests", defaults | config)
+
+
+@pytest.fixture(scope="session")
+def tenant(cluster: KubernetesCluster) -> Iterator[str]:
+    """A team whose namespace goes with the tests."""
+    slug = f"test-{new_slug()}"
+    yield slug
+    cluster.rest.delete(paths.member("namespaces", "", f"aigc-t-{slug}"))
+
+
+@pytest.fixture
+def make_spec(cluster: KubernetesCluster, tenant: str) -> Iterator[Callable[..., WorkloadSpec]]:
+    """Specs of the engine double on volumes of their own; deleted with the test."""
+    made: list[WorkloadSpec] = []
+
+    def make(*flags: str, **fields: Any) -> WorkloadSpec:
+        slug = new_slug()
+        spec = WorkloadSpec(
+            name=f"i-{slug}",
+            namespace=f"aigc-t-{tenant}",
+            instance_id=f"00000000-0000-4000-8000-{len(made):012}",
+            tenant=tenant,
+            epoch=1,
+            volume=f"v-{slug}",
+            image=IMAGE,
+            command=("python", "-c", SOURCE, "--port", "8188", "--data", "/data"),
+            args=flags,
+            port=8188,
+            health_path="/healthz",
+            data_mounts=(Mount("/data"),),
+            stop_grace_seconds=5,
+            **fields,
+        )
+        cluster.ensure_volume(spec.volume_ref, tenant=tenant, size_gib=1)
+        made.append(spec)
+        return spec
+
+    yield make
+    for spec in made:
+        cluster.delete(spec.ref, epoch=1000, grace_seconds=1)
