@@ -18,6 +18,7 @@ ORPHAN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); pr
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1", help="what it listens on; a Pod is asked from outside")
     parser.add_argument("--data", type=Path, default=Path())
     parser.add_argument("--start-delay", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--never-listen", action="store_true")
@@ -99,7 +100,7 @@ def main() -> None:
     if options.touch:
         (options.data / options.touch).touch()
     Page.data, Page.unready, Page.leaves_note = options.data, options.unready, options.leave_a_note
-    with Server(("127.0.0.1", options.port), Page) as server:
+    with Server((options.host, options.port), Page) as server:
         say("listening")
         server.serve_forever(poll_interval=0.05)
 

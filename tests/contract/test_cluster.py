@@ -1,6 +1,7 @@
 """The port's docstrings, sentence by sentence, for every adapter, with real engines."""
 
 import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from engines.clusters.base import (
     WorkloadRef,
 )
 from engines.reasons import Reason, is_failure
+from tests import waiting
 from tests.contract.workloads import (
     NAMESPACE,
     apply_in_time,
@@ -35,9 +37,16 @@ from tests.contract.workloads import (
 
 
 def answer(observed):
-    """What the engine says of itself: its environment."""
-    with urllib.request.urlopen(f"http://{observed.upstream}/", timeout=10) as page:
-        return dict(line.split("=", 1) for line in page.read().decode().splitlines() if "=" in line)
+    """What the engine says of itself: its environment. A Service leads to a Pod a moment after its engine answered first."""
+
+    def told():
+        try:
+            with urllib.request.urlopen(f"http://{observed.upstream}/", timeout=10) as page:
+                return page.read().decode()
+        except urllib.error.URLError:
+            return ""
+
+    return dict(line.split("=", 1) for line in wait_for(told).splitlines() if "=" in line)
 
 
 def volume_of(observed):
@@ -447,7 +456,7 @@ def test_list_workloads_shows_all_until_they_are_deleted(cluster):
 def until(watch, last):
     """Collect observations up to the one that `last` accepts."""
     collected = []
-    deadline = datetime.now(UTC).timestamp() + 15
+    deadline = datetime.now(UTC).timestamp() + waiting.DEADLINE_SECONDS
     for seen in watch:
         assert datetime.now(UTC).timestamp() < deadline, collected
         if seen is not None:

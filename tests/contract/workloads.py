@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
@@ -16,7 +16,8 @@ from engines.clusters.names import new_slug
 from tests.waiting import wait_until
 
 T = TypeVar("T")
-ENGINE_IMAGE = "double/process"  # which the double's kubelet runs as a process of this machine
+# What makes a spec one of a Pod: the double's kubelet runs this image as a process of this machine. See tests/cluster.
+IN_A_POD: dict[str, Any] = {"image": "double/process"}
 NAMESPACE = "aigc-t-acme"
 ENGINE_DOUBLE = Path(__file__).parent / "engine_double.py"
 _numbers = itertools.count(1)
@@ -44,7 +45,7 @@ def make_spec(cluster: Cluster, *flags: str, **fields: object) -> WorkloadSpec:
         health_path="/healthz",
     )
     if isinstance(cluster, KubernetesCluster):
-        spec = replace(spec, image=ENGINE_IMAGE, port=8188, data_mounts=(Mount("/data"),))
+        spec = replace(spec, port=8188, data_mounts=(Mount("/data"),), **IN_A_POD)
     spec = replace(spec, **fields)
     cluster.ensure_volume(spec.volume_ref, tenant=spec.tenant, size_gib=1)
     return spec
