@@ -145,7 +145,8 @@ def test_apply_runs_the_workload(cluster):
     before = datetime.now(UTC) - traits_of(cluster).clock
     cluster.apply(spec)
     assert cluster.observe(spec.ref).phase in {Phase.PENDING, Phase.STARTING}
-    seen = wait_phase(cluster, spec.ref, Phase.READY)
+    wait_phase(cluster, spec.ref, Phase.READY)
+    seen = wait_for(lambda: (looked := cluster.observe(spec.ref)).ready_at and looked)
     assert before <= seen.started_at <= seen.ready_at <= seen.observed_at
     assert (seen.epoch, seen.ended_at, seen.reason) == (1, None, None)
     assert answer(seen)["STYLE"] == volume_of(seen) + "/styles"
