@@ -12,7 +12,7 @@ def test_a_worker_keeps_its_database_pool_from_task_to_task(transactional_db, mo
     connection.ensure_connection()
     pool = connection.pool
 
-    @app.task
+    @app.task(name="tests.ask_and_forget")
     def ask() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -31,7 +31,7 @@ def test_a_task_begins_with_a_connection_that_works(transactional_db):
     with connection.copy().cursor() as other:
         other.execute("SELECT pg_terminate_backend(%s)", [lost])
 
-    @app.task
+    @app.task(name="tests.ask_who")
     def ask() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")

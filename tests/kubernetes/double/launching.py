@@ -88,7 +88,8 @@ def launch(
 
 
 def mount_points(pod: Document, container: Document, directory_of: Callable[[Document, str], Path]) -> dict[str, Path]:
-    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
+    # Processes share this machine's /tmp and /dev/shm, below which the very program may lie.
+    volumes = {volume["name"] for volume in pod["spec"].get("volumes", []) if "emptyDir" not in volume}
     found = {}
     for mount in container.get("volumeMounts", []):
         directory = directory_of(pod, mount["name"]) if mount["name"] in volumes else None
