@@ -176,7 +176,7 @@ class World:
         return self.main_processes(program)[0]
 
     def main_processes(self, program: str) -> list[psutil.Process]:
-        return [each for each in self.stack.processes(program) if each.ppid() == self.stack.process.pid]
+        return [each for each in self.stack.processes(program) if _parent(each) == self.stack.process.pid]
 
     def wait_until_served(self) -> None:
         """Wait until the person's list is served again by the gateway, the web server and what they need."""
@@ -248,6 +248,13 @@ def _mark(process: psutil.Process) -> str | None:
     try:
         return process.environ().get("AIGC_WORKLOAD")
     except (psutil.Error, OSError):
+        return None
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.Error:  # it has ended meanwhile
         return None
 
 
