@@ -1,40 +1,47 @@
 """What the portal asks of Celery."""
 
+from collections.abc import Iterator
+
+import pytest
+from celery.app.task import Task
 from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection
 
 from aigc_portal.celery import app
 
+pytestmark = pytest.mark.django_db(transaction=True)
 
-def test_a_worker_keeps_its_database_pool_from_task_to_task(transactional_db, monkeypatch):
+
+def backend() -> int:
+    """The database's own number of this thread's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+@pytest.fixture
+def task() -> Iterator[Task]:
+    """A task that asks the database."""
+    yield app.task(backend, name="tests.backend")
+    del app.tasks["tests.backend"]
+
+
+def test_a_worker_keeps_its_database_pool_from_task_to_task(task, monkeypatch):
     fixup = DjangoWorkerFixup(app)
     monkeypatch.setattr(fixup, "_is_prefork", lambda: True)
-    connection.ensure_connection()
+    backend()
     pool = connection.pool
-
-    @app.task(name="tests.ask_and_forget")
-    def ask() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-
-    fixup.on_task_prerun(ask)
-    ask.apply()
-    fixup.on_task_postrun(ask)
+    fixup.on_task_prerun(task)
+    task.apply()
+    fixup.on_task_postrun(task)
     assert connection.pool is pool
     assert not pool.closed
 
 
-def test_a_task_begins_with_a_connection_that_works(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        lost = cursor.fetchone()[0]
-    with connection.copy().cursor() as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [lost])
-
-    @app.task(name="tests.ask_who")
-    def ask() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            return cursor.fetchone()[0]
-
-    assert ask.apply().get() != lost
+def test_a_task_begins_with_a_connection_that_works(task):
+    lost = backend()
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [lost])
+    other.close()
+    assert task.apply().get() != lost
