@@ -33,6 +33,7 @@ def observe(cluster: Cluster, seen: Observation) -> None:
         try:
             with transaction.atomic():
                 record_facts(instance, seen)
+                _note_replacement(instance, seen)
                 _FOLLOW[seen.phase](instance, seen)
         except StaleState:
             continue  # somebody moved it between the read and the write: read again
@@ -75,7 +76,8 @@ def _pending(instance: Instance, seen: Observation) -> None:
 
 
 def _start_again(instance: Instance, seen: Observation) -> None:
-    if instance.run_id and seen.run_id != instance.run_id:
+    # A watch that lags behind a look may not know of the run yet: only another run proves that it is over.
+    if instance.run_id and seen.run_id not in {"", instance.run_id}:
         conclude_end(instance, instance.run_id, observed_at=seen.observed_at)
     move(
         instance,
@@ -127,11 +129,22 @@ def _ready(instance: Instance, seen: Observation) -> None:
 
 def _stopping(instance: Instance, seen: Observation) -> None:
     """Note why the cluster takes away what is wished for: the next run would not say why it began."""
-    is_wished = instance.desired_state == DesiredState.RUNNING and not instance.restart_due
-    is_news = _is_current(instance, seen) and seen.observed_at > instance.state_since
-    if seen.reason and is_wished and is_news and instance.state in {S.STARTING, S.RUNNING}:
+    if seen.reason and _is_wished(instance) and _is_current(instance, seen) and seen.observed_at > instance.state_since:
         note(instance, seen.reason, seen.evidence)
     _alive(instance, seen)
+
+
+def _note_replacement(instance: Instance, seen: Observation) -> None:
+    """Note why the present run ended where the cluster has begun another before anybody saw it end."""
+    for run in seen.ended_runs:
+        if run.reason and run.run_id == instance.run_id and _is_wished(instance):
+            note(instance, run.reason, run.evidence)
+
+
+def _is_wished(instance: Instance) -> bool:
+    """Whether it runs, or is about to, and nobody wants the present run to end."""
+    is_up = instance.state in {S.STARTING, S.RUNNING}
+    return is_up and instance.desired_state == DesiredState.RUNNING and not instance.restart_due
 
 
 def _broken(instance: Instance, seen: Observation) -> None:

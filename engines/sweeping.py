@@ -2,6 +2,7 @@
 
 import logging
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -11,6 +12,7 @@ from engines import hints
 from engines.bursting import burst_overdue
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable
+from engines.facts import SEEN_EVERY
 from engines.models import Cluster, Instance, Volume
 from engines.observe import observe
 from engines.reconcile import expire_deadlines
@@ -49,9 +51,11 @@ def drifted() -> QuerySet[Instance]:
 def _observe_all(cluster: Cluster) -> None:
     """Look at what the cluster has, then at what should be there and was not in the list.
 
-    A cluster whose watcher is awake is not asked again: it has seen all that a list would say.
+    A cluster whose watcher is awake has told all that a list would say, so it is asked seldom: a watch says nothing of what does
+    not change, and a run has to be proved alive.
     """
-    if cluster.watched_at is not None and timezone.now() - cluster.watched_at < Cluster.SILENT_AFTER:
+    is_watched = cluster.watched_at is not None and not cluster.is_silent
+    if is_watched and timezone.now().timestamp() % SEEN_EVERY.total_seconds() >= settings.SWEEP_SECONDS:
         return
     adapter = get_cluster(cluster)
     looked_at = set()

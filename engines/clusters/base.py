@@ -159,6 +159,8 @@ class EndedRun:
     started_at: datetime | None = None
     ready_at: datetime | None = None
     ended_at: datetime | None = None
+    reason: Reason | None = None  # why the cluster ended it, where it says so
+    evidence: str = ""
 
 
 @dataclass(frozen=True)

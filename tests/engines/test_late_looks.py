@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engines import hints
-from engines.clusters.base import Observation, Phase
+from engines.clusters.base import EndedRun, Observation, Phase
 from engines.models import Instance
 from engines.observe import observe
 from engines.reasons import Reason
@@ -74,3 +74,20 @@ def test_what_cannot_be_stored_as_text_does_not_hide_a_wait(running):
     Instance.objects.filter(pk=running.pk).update(state="provisioning")
     seen(running, Phase.PENDING, reason=Reason.NO_CAPACITY, evidence="no\0thing")
     assert (running.reason, running.evidence) == ("no_capacity", "no�thing")
+
+
+def test_a_watch_that_does_not_know_of_a_run_yet_proves_no_end(running):
+    seen(running, Phase.READY, started_at=NOW - timedelta(minutes=2), ready_at=NOW - timedelta(minutes=1))
+    seen(running, Phase.PENDING, run_id="", upstream="")
+    assert (running.state, running.run_id) == ("starting", "")
+    seen(running, Phase.READY)
+    assert (running.state, running.run_id) == ("running", "second")
+    assert not running.run_facts.filter(kind="ended").exists()
+
+
+def test_why_a_run_was_replaced_is_noted_though_nobody_saw_it_end(running):
+    evicted = EndedRun("second", ended_at=NOW, reason=Reason.EVICTED, evidence="Evicted: low on disk")
+    for _ in range(2):
+        seen(running, Phase.READY, run_id="third", upstream="127.0.0.1:20003", ended_runs=(evicted,))
+    assert list(running.events.filter(kind="note").values_list("reason", "evidence")) == [("evicted", "Evicted: low on disk")]
+    assert running.run_id == "third"

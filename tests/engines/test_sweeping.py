@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from celery import current_app
 from django.db import connection, transaction
+from django.utils import timezone
 
 from engines import hints, sweeping, tasks, watching
 from engines.clusters import get_cluster
@@ -171,3 +173,23 @@ def test_a_suspended_tenant_waits_and_keeps_nobody_waiting(acme, alice, bolt, bo
         instance.refresh_from_db()
     assert suspended.state == "queued"
     assert other.state in HOLDS_GPU
+
+
+@pytest.mark.parametrize(("second", "state"), [(1, "failed"), (29, "failed"), (31, "running"), (299, "running")])
+def test_a_watched_cluster_is_looked_at_every_five_minutes(acme, alice, cluster, second, state):
+    """A watch says nothing of what does not change, and that a run is alive has to be written down."""
+    with time_machine.travel(datetime(2026, 1, 1, 12, 5, tzinfo=UTC) + timedelta(seconds=second), tick=False):
+        Cluster.objects.update(watched_at=timezone.now())
+        instance = factories.make_instance(acme, alice, cluster, state="running", run_id="vanished")
+        sweeping.sweep()
+    instance.refresh_from_db()
+    assert instance.state == state
+
+
+def test_a_cluster_that_nobody_watches_is_looked_at_each_time(acme, alice, cluster):
+    with time_machine.travel(datetime(2026, 1, 1, 12, 7, tzinfo=UTC), tick=False):
+        Cluster.objects.update(watched_at=timezone.now() - 2 * Cluster.SILENT_AFTER)
+        instance = factories.make_instance(acme, alice, cluster, state="running", run_id="vanished")
+        sweeping.sweep()
+    instance.refresh_from_db()
+    assert instance.state == "failed"

@@ -194,5 +194,6 @@ def test_the_upstream_is_the_services_name_while_the_engine_is_alive():
 def test_a_run_that_the_cluster_replaced_is_among_the_ended():
     told = play("node-drained", "sd-13")
     last = told[-1]
-    assert last.ended_runs == (EndedRun(told[1].run_id, at("07:49:44"), None, at("07:49:53")),)
+    why = (Reason.NODE_DRAINED, "EvictionByEvictionAPI: Eviction API: evicting")
+    assert last.ended_runs == (EndedRun(told[1].run_id, at("07:49:44"), None, at("07:49:53"), *why),)
     assert last.started_at == at("07:49:54")

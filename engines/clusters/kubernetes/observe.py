@@ -6,6 +6,7 @@ words that alternate, such as ErrImagePull and ImagePullBackOff, are one situati
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from engines.clusters.base import EndedRun, Observation, Phase
@@ -40,7 +41,7 @@ def observe(seen: Seen, *, now: datetime) -> Observation:
         ready_at=pod.ready_at if verdict.phase == Phase.READY else None,
         reason=verdict.reason,
         evidence=verdict.evidence,
-        ended_runs=_ended_runs(past),
+        ended_runs=_ended_runs(seen, past),
     )
 
 
@@ -53,9 +54,9 @@ def _by_age(raws: Iterable[Json]) -> list[Pod]:
 def _without_pod(seen: Seen, past: Sequence[Pod], now: datetime) -> Observation:
     epoch = _whole(annotation(seen.stateful_set, EPOCH))
     if seen.stateful_set is not None and seen.is_wanted:
-        why, runs = unmade(seen), _ended_runs(past)
+        why, runs = unmade(seen), _ended_runs(seen, past)
         return Observation(seen.name, why.phase, now, epoch=epoch, reason=why.reason, evidence=why.evidence, ended_runs=runs)
-    told, runs = _tombstone(seen), _ended_runs(past)
+    told, runs = _tombstone(seen), _ended_runs(seen, past)
     last = runs[-1] if runs else EndedRun(text(told, "run"), ended_at=moment(told, "ended_at"))
     return Observation(
         seen.name,
@@ -134,10 +135,16 @@ def _upstream(seen: Seen, pod: Pod) -> str:
     return f"{host}:{settings.service_port}" if host else ""
 
 
-def _ended_runs(past: Sequence[Pod]) -> tuple[EndedRun, ...]:
+def _ended_runs(seen: Seen, past: Sequence[Pod]) -> tuple[EndedRun, ...]:
     """Lives that are over; a Pod that never had a machine had none."""
-    lives = (pod for pod in past if pod.scheduled_at)
-    return tuple(EndedRun(pod.uid, pod.scheduled_at, pod.ready_at, pod.ended_at) for pod in lives)
+    return tuple(_ended_run(seen, pod) for pod in past if pod.scheduled_at)
+
+
+def _ended_run(seen: Seen, pod: Pod) -> EndedRun:
+    # How the engine of a deleted Pod went is no reason: it was told to go.
+    by_itself = pod.is_over and not pod.is_deleting
+    why = given_up(pod, Events(seen.events, pod.raw)) if by_itself else being_ended(replace(seen, node=None), pod)
+    return EndedRun(pod.uid, pod.scheduled_at, pod.ready_at, pod.ended_at, *(why or ()))
 
 
 def _tombstone(seen: Seen) -> Json:
