@@ -102,7 +102,7 @@ class Cluster:
                 self.api.create(resource, namespace, document, CONTROLLER)
 
     async def open(self, port: int) -> None:
-        await self.http.listen(port)
+        self.http.listen(port)
         self.bookmarks = asyncio.ensure_future(self.watches.send_bookmarks())
 
     async def close(self) -> None:

@@ -209,7 +209,7 @@ class KubernetesDouble(Misfortunes):
         self._await(self.cluster.http.close())
 
     def serve(self) -> None:
-        self._await(self.cluster.http.listen(self.port))
+        self._on_loop(self.cluster.http.listen, self.port)
 
     def restart(self) -> None:
         """Restart the API server; its objects stay."""
@@ -236,8 +236,13 @@ class KubernetesDouble(Misfortunes):
 
 
 async def settle() -> None:
-    """Let what was cancelled end."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    """Let what was cancelled end, and what began meanwhile, such as a dial that was just being accepted."""
+    while True:
+        for _ in range(3):  # what was closed is told so in the loop's next rounds
+            await asyncio.sleep(0)
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if not others:
+            return
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

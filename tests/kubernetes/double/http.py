@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, unquote
 import httptools
 import yaml
 
+from tests.kubernetes.double.listening import Listener
+
 MOST_UNSENT_BYTES = 256 * 1024 * 1024
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -175,18 +177,16 @@ class HttpServer:
         self.handle = handle
         self.connections: set[Connection] = set()
         self.port = 0
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
 
-    async def listen(self, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", port or self.port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
+    def listen(self, port: int) -> None:
+        self._listener = Listener(lambda: Connection(self), "127.0.0.1", port or self.port, backlog=1024)
+        self.port = self._listener.port
 
     async def close(self) -> None:
         """Stop listening and cut every connection."""
-        if self._server:
-            self._server.close()
-            for connection in list(self.connections):
-                connection.abort()
-            await self._server.wait_closed()
-            self._server = None
+        if self._listener:
+            await self._listener.close()
+            self._listener = None
+        for connection in list(self.connections):
+            connection.abort()

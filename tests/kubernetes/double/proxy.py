@@ -9,10 +9,12 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Mapping
+from weakref import WeakSet
 
 from tests.kubernetes.double.api import CONTROLLER, Api
 from tests.kubernetes.double.controllers import is_ready
 from tests.kubernetes.double.errors import ApiError
+from tests.kubernetes.double.listening import Listener
 from tests.kubernetes.double.resources import ENDPOINTS, PODS, SERVICES, Document, Resource
 from tests.kubernetes.double.selectors import labels_of
 from tests.kubernetes.double.store import Change, Key
@@ -25,9 +27,10 @@ class Proxy:
     def __init__(self, api: Api, failures: list[Exception], port_of: Callable[[Key], int | None]) -> None:
         self.api, self.port_of = api, port_of
         self.queue = Queue(self.sync, failures)
-        self.listeners: dict[tuple[Key, int], asyncio.AbstractServer] = {}
+        self.listeners: dict[tuple[Key, int], Listener] = {}
+        self.stopped: list[Listener] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.openings: set[asyncio.Task[None]] = set()  # cancelled, one would leave its socket behind
+        self.dials: WeakSet[asyncio.StreamWriter] = WeakSet()
         # Doubles of several tests run side by side: each draws its own corner of 127/8.
         self.addresses = (
             f"127.{64 + os.getpid() % 128}.{n // 250 % 250 + 1}.{n % 250 + 1}" for n in itertools.count(id(self) // 64 % 60_000)
@@ -68,12 +71,10 @@ class Proxy:
             self.write_endpoints(key, service, ready)
         for listener in [each for each in self.listeners if each[0] == key]:
             if not ready or listener[1] not in [port["port"] for port in ports]:
-                self.listeners.pop(listener).close()
+                self.stop(self.listeners.pop(listener))
         for port in ports if ready else []:
             if (key, port["port"]) not in self.listeners:
-                task = asyncio.ensure_future(self.listen(key, service["spec"]["clusterIP"], port["port"]))  # type: ignore[index]
-                self.openings.add(task)
-                task.add_done_callback(self.openings.discard)
+                self.listen(key, service["spec"]["clusterIP"], port["port"])  # type: ignore[index]
 
     def write_endpoints(self, key: Key, service: Document, ready: list[Document]) -> None:
         addresses = [
@@ -94,21 +95,35 @@ class Proxy:
         except ApiError:
             return  # its namespace is going
 
-    async def listen(self, key: Key, address: str, port: int) -> None:
+    def listen(self, key: Key, address: str, port: int) -> None:
         try:
-            server = await asyncio.start_server(lambda reader, writer: self.carry(key, reader, writer), address, port)
+            self.listeners[key, port] = Listener(lambda: self.dialled(key), address, port)
         except OSError:
             return  # a port below 1024 needs a privileged account: dials are refused
-        if (key, port) in self.listeners or self.queue.closed:
-            server.close()
-        else:
-            self.listeners[key, port] = server
+
+    def stop(self, listener: Listener) -> None:
+        listener.stop()
+        self.stopped = [listener, *(each for each in self.stopped if each.accepted)]
+
+    def dialled(self, key: Key) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), lambda reader, writer: self.accept(key, reader, writer))
+
+    def accept(self, key: Key, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry a dial in a task that closes it however it ends, also before it has begun."""
+        task = asyncio.ensure_future(self.carry(key, reader, writer))
+        self.tasks.add(task)
+        self.dials.add(writer)
+
+        def done(_: object) -> None:
+            self.tasks.discard(task)
+            writer.close()
+            if self.queue.closed:
+                writer.transport.abort()
+
+        task.add_done_callback(done)
 
     async def carry(self, key: Key, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join a dial with the process that serves now."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.tasks.add(task)
         try:
             service = self.api.store.get(SERVICES, *key)
             pods = self.api.store.all(PODS, key[0]) if service is not None else []
@@ -121,22 +136,20 @@ class Proxy:
                 try:
                     await asyncio.gather(pump(reader, outer), pump(inner, writer))
                 finally:
-                    outer.close()
+                    outer.transport.abort()  # what nobody reads any more would keep it open
         except OSError:
             pass
-        finally:
-            self.tasks.discard(task)
-            writer.close()
 
     async def close(self) -> None:
         self.queue.close()
-        await asyncio.gather(*self.openings)
-        for server in self.listeners.values():
-            server.close()
+        for listener in [*self.listeners.values(), *self.stopped]:
+            await listener.close()
         tasks = list(self.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for dial in list(self.dials):
+            dial.transport.abort()  # one whose last words nobody reads would stay open
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
