@@ -9,7 +9,7 @@ from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
 
 from engines.clusters import get_cluster
-from engines.models import Cluster, EngineVersion, GpuClass
+from engines.models import Cluster, EngineVersion, GpuClass, Instance
 from tenants.models import Membership, Role, Tenant, User
 from tests import factories
 from tests.scheduling import ByDirectory
@@ -79,6 +79,16 @@ def olga(db: None) -> User:
 @pytest.fixture
 def alice_in_acme(alice: User) -> Membership:
     return Membership.objects.get(user=alice)
+
+
+@pytest.fixture
+def ask(alice_in_acme: Membership) -> Callable[..., None]:
+    """Ask something of an instance as alice, by the operation that a button would call."""
+
+    def run(operation: Callable[..., object], instance: Instance, **choices: object) -> None:
+        operation(instance=instance, by=alice_in_acme, **choices)
+
+    return run
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ def look(cluster: Cluster) -> None:
     expire_deadlines(cluster)
 
 
+def transitions(instance: Instance) -> list[str]:
+    """The states that the instance has moved to, in order."""
+    return list(instance.events.filter(kind="transition").values_list("new_state", flat=True))
+
+
 def drive(instance: Instance, state: InstanceState | str, *, seconds: float = DEADLINE_SECONDS) -> Instance:
     """Reconcile and observe until the instance is in `state`; returns the fresh row."""
 

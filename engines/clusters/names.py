@@ -6,6 +6,7 @@ import secrets
 # No vowels and no look-alikes: a slug is read aloud and spells nothing.
 ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 SLUG_LENGTH = 10
+_ORDINAL = "-0"  # which Kubernetes gives the first Pod of a StatefulSet
 SLUG_PATTERN = re.compile(rf"[{ALPHABET}]{{{SLUG_LENGTH}}}")
 
 
@@ -23,6 +24,16 @@ def instance_slug(workload: str) -> str | None:
     """Return the slug in a workload's name, or None for a name that is not ours."""
     slug = workload.removeprefix("i-")
     return slug if workload.startswith("i-") and SLUG_PATTERN.fullmatch(slug) else None
+
+
+def pod_name(workload: str) -> str:
+    """Name the only Pod of a workload's StatefulSet, e.g. `i-7f3k2qxbcd-0`."""
+    return f"{workload}{_ORDINAL}"
+
+
+def workload_of_pod(pod: str) -> str:
+    """Return the workload of a Pod; another name is returned as it is."""
+    return pod.removesuffix(_ORDINAL)
 
 
 def namespace_name(prefix: str, tenant_slug: str) -> str:

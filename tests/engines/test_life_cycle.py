@@ -16,7 +16,7 @@ from engines.operations import instances
 from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
 from tests import factories
-from tests.driving import drive, look
+from tests.driving import drive, look, transitions
 from tests.waiting import wait_until
 
 
@@ -29,18 +29,6 @@ def launch(alice_in_acme, gpu_class, cluster):
         return instances.launch_instance(membership=alice_in_acme, engine_version=version, gpu_class=gpu_class, name=name)
 
     return run
-
-
-@pytest.fixture
-def ask(alice_in_acme):
-    def run(operation, instance, **choices):
-        operation(instance=instance, by=alice_in_acme, **choices)
-
-    return run
-
-
-def transitions(instance):
-    return list(instance.events.filter(kind="transition").values_list("new_state", flat=True))
 
 
 def processes(instance):

@@ -12,6 +12,7 @@ from engines.observe import observe
 from engines.operations import instances
 from engines.reconcile import reconcile, remove_stray
 from engines.states import HOLDS_GPU
+from tests.driving import transitions
 from tests.kubernetes.living import Living, make_class, make_row, make_version, pod_name
 from tests.waiting import wait_until
 
@@ -43,18 +44,6 @@ def launch(alice_in_acme):
         return instances.launch_instance(membership=alice_in_acme, engine_version=version, gpu_class=make_class(), name=name)
 
     return run
-
-
-@pytest.fixture
-def ask(alice_in_acme):
-    def run(operation, instance, **choices):
-        operation(instance=instance, by=alice_in_acme, **choices)
-
-    return run
-
-
-def transitions(instance):
-    return list(instance.events.filter(kind="transition").values_list("new_state", flat=True))
 
 
 def notes(instance):

@@ -26,19 +26,19 @@ from engines.clusters.base import (
     WorkloadRef,
     WorkloadSpec,
 )
-from engines.clusters.kubernetes import inspection, logs, manifests, paths, tombstones
+from engines.clusters.kubernetes import claims, inspection, logs, manifests, paths, tombstones
 from engines.clusters.kubernetes.config import KubernetesConfig, read_config
 from engines.clusters.kubernetes.connection import connector
 from engines.clusters.kubernetes.files import FileRooms
+from engines.clusters.kubernetes.labels import APPLIED_AT, EPOCH, SERVICE_IP, STOPPED_EPOCH
 from engines.clusters.kubernetes.looks import Looks
-from engines.clusters.kubernetes.manifests.labels import EPOCH, STOPPED_EPOCH
 from engines.clusters.kubernetes.memory import Memory, Standing, standing
 from engines.clusters.kubernetes.namespaces import Namespaces
-from engines.clusters.kubernetes.objects import APPLIED_AT, SERVICE_IP
 from engines.clusters.kubernetes.refusals import refusals
 from engines.clusters.kubernetes.rest import ApiError, Rest
 from engines.clusters.kubernetes.tombstones import Tombstone
 from engines.clusters.kubernetes.watch import Watcher
+from engines.clusters.names import pod_name
 from engines.files.base import Files
 from engines.reasons import Reason
 
@@ -68,21 +68,17 @@ class KubernetesCluster:
     def ensure_volume(self, volume: VolumeRef, *, tenant: str, size_gib: int) -> None:
         document = manifests.claim(self._config, volume, tenant, size_gib)
         with refusals():
-            try:
-                self._namespaces.within(volume.namespace, tenant, lambda: self.rest.create(_claims(volume.namespace), document))
-            except ApiError as error:
-                if error.reason != "AlreadyExists":  # 409 is also a quota that somebody else used at the same moment
-                    raise
+            collection = paths.collection("persistentvolumeclaims", volume.namespace)
+            self._namespaces.within(volume.namespace, tenant, lambda: self.rest.ensure(collection, document))
         self._memory.made(volume)
 
     def volume_exists(self, volume: VolumeRef) -> bool:
         with refusals():
-            claim = self._claim(volume)
-        return claim is not None and "deletionTimestamp" not in claim["metadata"]
+            return claims.find(self.rest, volume) is not None
 
     def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
-        if not self.volume_exists(volume):
-            raise ClusterError(Reason.VOLUME_MISSING, f"no claim {volume.name} in {volume.namespace}")
+        with refusals():
+            claims.require(self.rest, volume)
         raise ClusterUnavailable("a volume is measured while its files are open")
 
     def open_files(self, volume: VolumeRef, *, tenant: str) -> Files:
@@ -97,16 +93,13 @@ class KubernetesCluster:
             if holders:
                 raise ClusterError(Reason.VOLUME_IN_USE, f"{volume.name} is used by {', '.join(holders)}")
             self._memory.unmade(volume)
-            self.rest.delete(paths.member("persistentvolumeclaims", volume.namespace, volume.name))
+            self.rest.delete(claims.home(volume))
 
     def _users(self, volume: VolumeRef) -> Iterator[dict[str, Any]]:
         for pod in self.rest.items(paths.collection("pods", volume.namespace)):
-            claims = {(each.get("persistentVolumeClaim") or {}).get("claimName") for each in pod["spec"].get("volumes") or ()}
-            if volume.name in claims:
+            mounted = {(each.get("persistentVolumeClaim") or {}).get("claimName") for each in pod["spec"].get("volumes") or ()}
+            if volume.name in mounted:
                 yield pod
-
-    def _claim(self, volume: VolumeRef) -> dict[str, Any] | None:
-        return self.rest.find(paths.member("persistentvolumeclaims", volume.namespace, volume.name))
 
     # --- apply ---
 
@@ -140,10 +133,7 @@ class KubernetesCluster:
         """Read the claim, unless this process made it a moment ago."""
         if self._memory.just_made(spec.volume_ref):
             return None
-        claim = self._claim(spec.volume_ref)
-        if claim is None or "deletionTimestamp" in claim["metadata"]:
-            raise ClusterError(Reason.VOLUME_MISSING, f"no claim {spec.volume} in {spec.namespace}")
-        return claim
+        return claims.require(self.rest, spec.volume_ref)
 
     def _apply_all(self, spec: WorkloadSpec, wanted: dict[str, Any]) -> None:
         """Apply what the Pod needs, then the StatefulSet, on which the Service's address is written down."""
@@ -239,11 +229,11 @@ class KubernetesCluster:
         seconds = max(1, math.ceil(grace_seconds))
         if seconds >= known.grace_seconds:
             return
-        pod = self.rest.find(paths.member("pods", workload.namespace, _pod_name(workload)))
+        pod = self.rest.find(paths.member("pods", workload.namespace, pod_name(workload.name)))
         if pod is None or pod["metadata"].get("deletionGracePeriodSeconds", seconds + 1) <= seconds:
             return
         uid = pod["metadata"]["uid"]
-        self.rest.delete(paths.member("pods", workload.namespace, _pod_name(workload)), uid=uid, grace_seconds=seconds)
+        self.rest.delete(paths.member("pods", workload.namespace, pod_name(workload.name)), uid=uid, grace_seconds=seconds)
 
     # --- one write ---
 
@@ -297,7 +287,7 @@ class KubernetesCluster:
 
     def read_log(self, workload: WorkloadRef, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
         with refusals():
-            return logs.read(self.rest, workload.namespace, _pod_name(workload), cursor=cursor, tail_bytes=tail_bytes)
+            return logs.read(self.rest, workload.namespace, pod_name(workload.name), cursor=cursor, tail_bytes=tail_bytes)
 
     def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
         with refusals():
@@ -314,15 +304,6 @@ class KubernetesCluster:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _claims(namespace: str) -> str:
-    return paths.collection("persistentvolumeclaims", namespace)
-
-
-def _pod_name(workload: WorkloadRef) -> str:
-    """The StatefulSet's only Pod."""
-    return f"{workload.name}-0"
 
 
 def _note(key: str) -> str:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from engines.clusters.base import ClassCapacity, GpuSpec
 from engines.clusters.kubernetes.cards import COUNTED_BY_CARD, is_divided, shares
 from engines.clusters.kubernetes.devices import allocated, claims_per_node, key_of, offered
-from engines.clusters.kubernetes.manifests.labels import GPU_CLASS
+from engines.clusters.kubernetes.labels import GPU_CLASS, MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.nodes import (
     Amounts,
     Json,
@@ -31,8 +31,6 @@ from engines.clusters.kubernetes.nodes import (
 )
 from engines.clusters.kubernetes.selecting import Device, NotUnderstood
 
-MANAGED_BY = ("app.kubernetes.io/managed-by", "aigc-portal")
-CLASS_LABEL = GPU_CLASS
 """On our Pods and claims: which class they hold a slot of."""
 
 _WHOLE = "nvidia.com/gpu"
@@ -83,7 +81,7 @@ def count_slots(  # noqa: PLR0913 - each is a list of the API's
 ) -> list[ClassCapacity]:
     """Count every class. Documents are as the API sends them: Node, Pod, ResourceSlice, ResourceClaim, DeviceClass.
 
-    `pods` may be all of the cluster's or those of others alone: of ours, those hold something against a class that CLASS_LABEL
+    `pods` may be all of the cluster's or those of others alone: of ours, those hold something against a class that GPU_CLASS
     names as another's, since our slots of the class itself are counted elsewhere. `by_policy`: slots of this cluster by class
     slug, set by people; they count instead of what nodes say.
     """
@@ -102,12 +100,11 @@ def _node(raw: Json, pods: list[Json]) -> _Node:
 
 
 def _is_foreign(document: Json) -> bool:
-    key, value = MANAGED_BY
-    return labels_of(document).get(key) != value
+    return labels_of(document).get(MANAGED_BY) != MANAGER
 
 
 def _class_of(document: Json) -> str:
-    return "" if _is_foreign(document) else labels_of(document).get(CLASS_LABEL, "")
+    return "" if _is_foreign(document) else labels_of(document).get(GPU_CLASS, "")
 
 
 def _holds_against(claim: Json, gpu_class: str) -> bool:

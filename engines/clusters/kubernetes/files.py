@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import Any
 
 from engines.clusters.base import ClusterError, ClusterUnavailable, FilesOpening, VolumeRef
-from engines.clusters.kubernetes import manifests, paths
+from engines.clusters.kubernetes import claims, manifests, paths
 from engines.clusters.kubernetes.config import KubernetesConfig
+from engines.clusters.kubernetes.labels import SERVICE_IP, SPEC_HASH
 from engines.clusters.kubernetes.manifests.files import files_hash
-from engines.clusters.kubernetes.manifests.labels import SPEC_HASH
 from engines.clusters.kubernetes.namespaces import Namespaces
-from engines.clusters.kubernetes.objects import SERVICE_IP, Json, Pod, annotation, listed, text
+from engines.clusters.kubernetes.objects import Json, Pod, annotation, listed, text
 from engines.clusters.kubernetes.rest import ApiError, Rest
 from engines.clusters.names import files_name
 from engines.files.client import RemoteFiles
@@ -121,9 +121,7 @@ class FileRooms:
     def _make(self, volume: VolumeRef, tenant: str, digest: str, node: str) -> None:
         if not self._config.files_image:
             raise ClusterError(Reason.CONFIG_MISSING, "the cluster's configuration has no “files_image”")
-        claim = self._rest.find(paths.member("persistentvolumeclaims", volume.namespace, volume.name))
-        if claim is None or "deletionTimestamp" in claim["metadata"]:
-            raise ClusterError(Reason.VOLUME_MISSING, f"no claim {volume.name} in {volume.namespace}")
+        claim = claims.require(self._rest, volume)
         pod = manifests.files_pod(self._config, volume, tenant, claim, token_sha256=digest, node=node)
         service = manifests.files_service(self._config, volume, tenant, claim)
         self._namespaces.within(volume.namespace, tenant, lambda: self._create(service, pod))
@@ -131,11 +129,7 @@ class FileRooms:
     def _create(self, service: dict[str, Any], pod: dict[str, Any]) -> None:
         made = self._rest.apply(paths.home(service), service)
         pod["metadata"]["annotations"][SERVICE_IP] = text(made, "spec", "clusterIP")
-        try:
-            self._rest.create(paths.collection("pods", pod["metadata"]["namespace"]), pod)
-        except ApiError as error:
-            if error.status != 409:  # somebody else opens it too
-                raise
+        self._rest.ensure(paths.collection("pods", pod["metadata"]["namespace"]), pod)  # somebody else may open it too
 
     def _address(self, volume: VolumeRef, pod: Json) -> str:
         host = annotation(pod, SERVICE_IP)

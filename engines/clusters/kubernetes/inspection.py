@@ -13,7 +13,7 @@ from engines.clusters.base import Finding
 from engines.clusters.kubernetes import network_probe, paths
 from engines.clusters.kubernetes.config import OLDEST_VERSION, KubernetesConfig
 from engines.clusters.kubernetes.discovery import propose
-from engines.clusters.kubernetes.manifests.labels import MANAGED_BY, MANAGER
+from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.nodes import allocatable, annotations_of, is_open, name_of
 from engines.clusters.kubernetes.rest import ApiError, Json, Rest
 

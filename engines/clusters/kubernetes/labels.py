@@ -21,6 +21,11 @@ MANAGER = "aigc-portal"  # also the field manager of server-side apply
 EPOCH = f"{OURS}epoch"
 STOPPED_EPOCH = f"{OURS}stopped-epoch"
 SPEC_HASH = f"{OURS}spec-hash"
+APPLIED_AT = f"{OURS}applied-at"  # by the portal's clock
+SERVICE_IP = f"{OURS}service-ip"  # the address of its Service
+ENDED = f"{OURS}ended."  # and the workload's name: its last run, on what outlives it
+
+ENGINE_CONTAINER = "engine"
 
 ROLE_ENGINE = "engine"
 ROLE_DATA = "data"

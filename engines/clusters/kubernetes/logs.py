@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from engines.clusters.base import LogChunk
 from engines.clusters.kubernetes import paths
+from engines.clusters.kubernetes.labels import ENGINE_CONTAINER
 from engines.clusters.kubernetes.rest import ApiError, Rest
 
-CONTAINER = "engine"
 _PIECES = (262_144, 4_194_304, 67_108_864)  # bytes asked for, more only if one second has filled the piece before
 _BYTES_PER_LINE = 30  # lines are asked for by number and cut by size: at least so long on average
 _NOTHING_THERE = frozenset({400, 404})  # no container yet, no Pod any more
@@ -41,7 +41,7 @@ def _read_tail(rest: Rest, path: str, tail_bytes: int) -> LogChunk:
     count = max(10, tail_bytes // _BYTES_PER_LINE)
     limit = max(_PIECES[0], 4 * tail_bytes)
     while True:
-        said = rest.text(path, container=CONTAINER, timestamps="true", tailLines=count, limitBytes=limit)
+        said = rest.text(path, container=ENGINE_CONTAINER, timestamps="true", tailLines=count, limitBytes=limit)
         if len(said) < limit or count == 1:
             break
         count = max(1, count // 8)  # the limit cuts the end, which is what was asked for
@@ -53,7 +53,7 @@ def _read_tail(rest: Rest, path: str, tail_bytes: int) -> LogChunk:
 def _read_on(rest: Rest, path: str, cursor: str) -> LogChunk:
     since = cursor.partition("#")[0].partition(".")[0].removesuffix("Z") + "Z"
     for limit in _PIECES:
-        said = rest.text(path, container=CONTAINER, timestamps="true", sinceTime=since, limitBytes=limit)
+        said = rest.text(path, container=ENGINE_CONTAINER, timestamps="true", sinceTime=since, limitBytes=limit)
         lines = list(_lines(said, is_whole=len(said) < limit))
         new = list(_after(lines, cursor))
         if new or len(said) < limit:

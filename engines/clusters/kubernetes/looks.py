@@ -10,11 +10,12 @@ from engines.clusters.kubernetes import paths
 from engines.clusters.kubernetes.capacity import count_slots
 from engines.clusters.kubernetes.config import KubernetesConfig
 from engines.clusters.kubernetes.discovery import propose
-from engines.clusters.kubernetes.manifests.labels import MANAGED_BY, MANAGER, ROLE, ROLE_ENGINE, WORKLOAD
-from engines.clusters.kubernetes.objects import SERVICE_IP, Json, annotation
+from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER, ROLE, ROLE_ENGINE, SERVICE_IP, WORKLOAD
+from engines.clusters.kubernetes.objects import Json, annotation
 from engines.clusters.kubernetes.observe import observe
 from engines.clusters.kubernetes.rest import ApiError, Rest
 from engines.clusters.kubernetes.seen import Seen, Settings
+from engines.clusters.names import pod_name
 
 _ON_A_NODE = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 OUR_ENGINES = f"{MANAGED_BY}={MANAGER},{ROLE}={ROLE_ENGINE}"
@@ -36,14 +37,14 @@ class Looks:
         """Look at one workload; asks for more where the StatefulSet and its Pod do not say why nothing runs."""
         space, name = workload.namespace, workload.name
         stateful_set = self._rest.find(paths.member("statefulsets", space, name))
-        pod = self._rest.find(paths.member("pods", space, f"{name}-0"))
+        pod = self._rest.find(paths.member("pods", space, pod_name(name)))
         seen = self._seen(space, name, stateful_set, [pod] if pod else [])
         observed = observe(seen, now=datetime.now(UTC))
         is_plain = observed.phase != Phase.PENDING and observed.reason is None
         if is_plain and stateful_set is not None:
             return observed
         claim = self._rest.find(paths.member("persistentvolumeclaims", space, workload.volume)) if workload.volume else None
-        abouts = () if is_plain else (name, f"{name}-0", workload.volume)
+        abouts = () if is_plain else (name, pod_name(name), workload.volume)
         events = [
             event
             for about in abouts

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from engines.clusters.base import Observation, Phase, VolumeRef, WorkloadRef
-from engines.clusters.kubernetes.manifests.labels import EPOCH, SPEC_HASH, STOPPED_EPOCH
+from engines.clusters.kubernetes.labels import EPOCH, SPEC_HASH, STOPPED_EPOCH
 
 Key = tuple[str, str]  # namespace and name
 _MOST = 20_000

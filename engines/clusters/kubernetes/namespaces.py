@@ -8,7 +8,7 @@ from typing import Any
 
 from engines.clusters.kubernetes import manifests, paths
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import OURS
+from engines.clusters.kubernetes.labels import OURS
 from engines.clusters.kubernetes.rest import ApiError, Rest
 
 PREPARED = f"{OURS}prepared"

@@ -10,7 +10,7 @@ from typing import Any
 from engines.clusters.base import ClusterUnavailable, Finding, WorkloadSpec
 from engines.clusters.kubernetes import paths
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import OURS, ROLE, ROLE_ENGINE
+from engines.clusters.kubernetes.labels import OURS, ROLE, ROLE_ENGINE
 from engines.clusters.kubernetes.manifests.security import container_security_context, pod_security_context
 from engines.clusters.kubernetes.manifests.tenant import SERVICE_ACCOUNT
 from engines.clusters.kubernetes.objects import Json, listed, text

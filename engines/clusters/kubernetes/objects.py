@@ -9,16 +9,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-Json = Mapping[str, Any]
+from engines.clusters.kubernetes.labels import ENGINE_CONTAINER, ROLE, ROLE_ENGINE
 
-PREFIX = "aigc-portal.io/"
-ROLE_LABEL = PREFIX + "role"
-ENGINE_ROLE = "engine"
-EPOCH = PREFIX + "epoch"
-APPLIED_AT = PREFIX + "applied-at"  # by the portal's clock
-ENDED = PREFIX + "ended."  # + workload: its last run, on what outlives it
-SERVICE_IP = PREFIX + "service-ip"  # the address of its Service, on the StatefulSet
-ENGINE_CONTAINER = "engine"
+Json = Mapping[str, Any]
 
 
 def dig(value: Any, *path: str) -> Any:
@@ -138,7 +131,7 @@ class Pod:
     @property
     def is_engine(self) -> bool:
         """Whether it runs the engine, and does not only look after its data."""
-        return text(self.raw, "metadata", "labels", ROLE_LABEL) in {"", ENGINE_ROLE}
+        return text(self.raw, "metadata", "labels", ROLE) in {"", ROLE_ENGINE}
 
     @property
     def created_at(self) -> datetime | None:

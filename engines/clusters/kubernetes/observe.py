@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from engines.clusters.base import EndedRun, Observation, Phase
 from engines.clusters.kubernetes.ending import Cause, being_ended, given_up, last_end, last_failures, node_lost
-from engines.clusters.kubernetes.objects import ENDED, EPOCH, Container, Events, Json, Pod, annotation, moment, number, text
+from engines.clusters.kubernetes.labels import ENDED, EPOCH
+from engines.clusters.kubernetes.objects import Container, Events, Json, Pod, annotation, moment, number, text
 from engines.clusters.kubernetes.seen import Seen, Verdict
 from engines.clusters.kubernetes.waiting import being_set_up, unmade, unplaced
 from engines.reasons import Reason

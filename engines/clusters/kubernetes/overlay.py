@@ -9,13 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from engines.clusters.kubernetes.manifests.labels import MANAGED_BY, OURS
+from engines.clusters.kubernetes.labels import ENGINE_CONTAINER, MANAGED_BY, OURS
 from engines.clusters.kubernetes.overlay_security import handler_problems, security_problems
 from engines.clusters.kubernetes.overlay_volumes import mount_problems, volume_problems
 from engines.clusters.kubernetes.patch import DIRECTIVES, PATCH, PatchError, strategic_merge
 from engines.clusters.kubernetes.pod_shape import shape_problems
-
-ENGINE = "engine"
 
 _POD_FIELDS = frozenset({
     "affinity", "containers", "dnsConfig", "dnsPolicy", "enableServiceLinks", "hostAliases", "hostUsers", "imagePullSecrets",
@@ -55,7 +53,7 @@ def patch_problem(patch: Any) -> str:
 
 def _merge_problem(patch: Mapping[str, Any]) -> Iterator[str]:
     try:
-        strategic_merge({"spec": {"containers": [{"name": ENGINE}]}}, patch)
+        strategic_merge({"spec": {"containers": [{"name": ENGINE_CONTAINER}]}}, patch)
     except PatchError as error:
         yield str(error)
 
@@ -118,7 +116,7 @@ def _container_list_problems(containers: list[Mapping[str, Any]], path: str) -> 
         where = f"{path}[{each.get('name', '')}]"
         if "name" not in each:
             yield f"{path}: $patch would drop the engine"
-        elif path == "spec.containers" and each["name"] == ENGINE:
+        elif path == "spec.containers" and each["name"] == ENGINE_CONTAINER:
             yield from allowed(each, where, _ENGINE_FIELDS, kept=_ENGINE_KEPT)
             yield from _device_problems(each.get("resources") or {}, f"{where}.resources")
             yield from _container_problems(each, where)

@@ -1,5 +1,8 @@
 """Addresses of the API's collections and objects. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 GROUPS = {
     "namespaces": "/api/v1",
     "nodes": "/api/v1",
@@ -10,7 +13,6 @@ GROUPS = {
     "resourcequotas": "/api/v1",
     "limitranges": "/api/v1",
     "events": "/api/v1",
-    "secrets": "/api/v1",
     "statefulsets": "/apis/apps/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "poddisruptionbudgets": "/apis/policy/v1",
@@ -45,7 +47,7 @@ def member(resource: str, namespace: str, name: str) -> str:
     return f"{collection(resource, namespace)}/{name}"
 
 
-def home(document: dict[str, dict[str, str]]) -> str:
+def home(document: Mapping[str, Any]) -> str:
     """Return where a document's object is."""
     about = document["metadata"]
-    return member(_RESOURCES[str(document["kind"])], about.get("namespace", ""), about["name"])
+    return member(_RESOURCES[document["kind"]], about.get("namespace", ""), about["name"])

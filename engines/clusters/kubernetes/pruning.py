@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from engines.clusters.kubernetes.objects import ENGINE_CONTAINER, PREFIX, Json, dig, listed, text
+from engines.clusters.kubernetes.labels import ENGINE_CONTAINER, OURS
+from engines.clusters.kubernetes.objects import Json, dig, listed, text
 from engines.clusters.kubernetes.wording import EVIDENCE_BYTES
 
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
@@ -45,7 +46,7 @@ def _metadata(obj: Json, *more: str) -> dict[str, Any]:
     kept = _pick(dig(obj, "metadata"), (*_IDENTITY, *more))
     for key in ("labels", "annotations"):
         ours = dig(obj, "metadata", key)
-        if isinstance(ours, Mapping) and (found := {sys.intern(k): v for k, v in ours.items() if k.startswith(PREFIX)}):
+        if isinstance(ours, Mapping) and (found := {sys.intern(k): v for k, v in ours.items() if k.startswith(OURS)}):
             kept[key] = found
     return kept
 

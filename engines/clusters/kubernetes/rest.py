@@ -114,6 +114,14 @@ class Rest:
         """Create an object in the collection `path`."""
         return self._json("POST", path, {"fieldManager": FIELD_MANAGER, **query}, body=document)
 
+    def ensure(self, path: str, document: Mapping[str, Any]) -> None:
+        """Create an object in the collection `path`, unless one of its name is there; that is left as it is."""
+        try:
+            self.create(path, document)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":  # 409 is also a quota that somebody else used at the same moment
+                raise
+
     def apply(self, path: str, document: Mapping[str, Any]) -> Json:
         """Server-side apply: make the fields of the document what it says, and take back those that it said before."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
@@ -148,7 +156,9 @@ class Rest:
     # --- the wire ---
 
     def _json(self, method: str, path: str, query: Mapping[str, object], **sent: Any) -> Json:
-        answer = json.loads(self._request(method, path, query, **sent))
+        body = self._request(method, path, query, **sent)
+        with _network():  # a proxy on the way may answer with a page
+            answer = json.loads(body)
         return answer if isinstance(answer, dict) else {}
 
     def _request(self, method: str, path: str, query: Mapping[str, object], **sent: Any) -> bytes:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engines.clusters.base import Phase
-from engines.clusters.kubernetes.objects import APPLIED_AT, Json, annotation, dig, moment, number
+from engines.clusters.kubernetes.labels import APPLIED_AT
+from engines.clusters.kubernetes.objects import Json, annotation, dig, moment, number
 from engines.reasons import Reason
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # the portal's and the cluster's

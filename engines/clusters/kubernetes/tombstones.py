@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engines.clusters.base import WorkloadRef
-from engines.clusters.kubernetes import paths
-from engines.clusters.kubernetes.objects import ENDED
+from engines.clusters.base import VolumeRef, WorkloadRef
+from engines.clusters.kubernetes import claims
+from engines.clusters.kubernetes.labels import ENDED
 from engines.clusters.kubernetes.rest import ApiError, Rest
 
 _KEPT = timedelta(days=40)
@@ -37,7 +37,7 @@ def read(claim: Mapping[str, Any] | None, workload: str) -> Tombstone | None:
     try:
         said = json.loads(text) if text else None
         return Tombstone(int(said["epoch"]), str(said.get("run", "")), datetime.fromisoformat(said["at"])) if said else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -45,7 +45,8 @@ def write(rest: Rest, workload: WorkloadRef, tombstone: Tombstone) -> None:
     """Write it on the claim, newer than what it says already, and drop those of long ago; nothing to write on is no harm."""
     if not workload.volume:
         return
-    claim = rest.find(paths.member("persistentvolumeclaims", workload.namespace, workload.volume))
+    volume = VolumeRef(workload.volume, workload.namespace)
+    claim = rest.find(claims.home(volume))
     if claim is None:
         return
     old = read(claim, workload.name)
@@ -57,7 +58,7 @@ def write(rest: Rest, workload: WorkloadRef, tombstone: Tombstone) -> None:
     # The version makes two that write at once see each other: the slower one is told 409 and comes again.
     about = {"annotations": notes, "resourceVersion": claim["metadata"]["resourceVersion"]}
     try:
-        rest.merge(paths.member("persistentvolumeclaims", workload.namespace, workload.volume), {"metadata": about})
+        rest.merge(claims.home(volume), {"metadata": about})
     except ApiError as error:
         if error.status != 404:
             raise

@@ -13,10 +13,10 @@ from engines.clusters.kubernetes.causes import EVENTS
 from engines.clusters.kubernetes.config import KubernetesConfig
 from engines.clusters.kubernetes.files import make_way
 from engines.clusters.kubernetes.informer import Change, Feed, Key, Kind, Pace, Snapshot
+from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER, SERVICE_IP
 from engines.clusters.kubernetes.looks import OUR_ENGINES, settings_of
-from engines.clusters.kubernetes.manifests.labels import MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.memory import Memory
-from engines.clusters.kubernetes.objects import SERVICE_IP, Json, annotation, text
+from engines.clusters.kubernetes.objects import Json, annotation, text
 from engines.clusters.kubernetes.observe import observe
 from engines.clusters.kubernetes.pruning import prune
 from engines.clusters.kubernetes.rest import Rest
@@ -24,6 +24,7 @@ from engines.clusters.kubernetes.seen import Seen
 from engines.clusters.kubernetes.world import CLAIM, EVENT, NODE, POD, STATEFUL_SET, World
 from engines.reasons import Reason
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 _SILENCE_SECONDS = 0.5
 _PREFIXES = {POD: "i-", STATEFUL_SET: "i-", CLAIM: "v-"}  # see engines.clusters.names
 _LOST_AFTER_SECONDS = 45.0  # longer than a stream may be quiet before it is opened anew
@@ -141,6 +142,3 @@ class Watcher:
         elif seen.phase == Phase.GONE and self._world.statefulset(workload) is None:
             self._world.forget(workload)
             self._said.pop(workload, None)
-
-
-_EVER = datetime.min.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ from typing import Any
 
 from engines.clusters.kubernetes.informer import Change, Key, Snapshot
 from engines.clusters.kubernetes.objects import Json, Pod, dig, listed, text
+from engines.clusters.names import workload_of_pod
 
 _GONE_KEPT = 5
 CLAIM, EVENT, NODE, POD, STATEFUL_SET = "PersistentVolumeClaim", "Event", "Node", "Pod", "StatefulSet"
@@ -88,7 +89,7 @@ class World:
             return set(self._nodes.get(key[1], ()))
         if kind == CLAIM:
             return set(self._claims.get(key, ()))
-        return {(key[0], key[1].removesuffix("-0"))}
+        return {(key[0], workload_of_pod(key[1]))}
 
     # --- telling ---
 
@@ -143,7 +144,7 @@ class World:
 def _subject(event: Json) -> tuple[str, Key]:
     """Return what an event is about: its kind, and its key, a Pod's being its workload's."""
     kind, namespace = text(event, "involvedObject", "kind"), text(event, "involvedObject", "namespace")
-    return kind, (namespace, text(event, "involvedObject", "name").removesuffix("-0"))
+    return kind, (namespace, workload_of_pod(text(event, "involvedObject", "name")))
 
 
 def claims_of(pod: Mapping[str, Any]) -> Iterable[str]:

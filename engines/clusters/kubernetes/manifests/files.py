@@ -9,7 +9,7 @@ from typing import Any
 
 from engines.clusters.base import VolumeRef, WorkloadSpec
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import ROLE, ROLE_FILES, SPEC_HASH, VOLUME, volume_labels
+from engines.clusters.kubernetes.labels import ROLE, ROLE_FILES, SPEC_HASH, VOLUME, volume_labels
 from engines.clusters.kubernetes.manifests.network import PORT_NAME
 from engines.clusters.kubernetes.manifests.placement import GPU_PRESENT
 from engines.clusters.kubernetes.manifests.security import container_security_context, pod_security_context

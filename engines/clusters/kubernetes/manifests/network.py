@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import ROLE, ROLE_ENGINE, ROLE_FILES
+from engines.clusters.kubernetes.labels import ROLE, ROLE_ENGINE, ROLE_FILES
 
 PORT_NAME = "http"
 PORTAL_COMPONENTS = ("gateway", "worker")

@@ -4,7 +4,7 @@ from typing import Any
 
 from engines.clusters.base import GpuSpec, WorkloadSpec
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import POOL
+from engines.clusters.kubernetes.labels import POOL
 
 GPU_PRESENT = "nvidia.com/gpu.present"
 _NODE_LOST_SECONDS = 120

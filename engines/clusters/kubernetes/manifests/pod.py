@@ -6,7 +6,7 @@ from typing import Any
 
 from engines.clusters.base import WorkloadSpec
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import class_label, workload_labels
+from engines.clusters.kubernetes.labels import ENGINE_CONTAINER, class_label, workload_labels
 from engines.clusters.kubernetes.manifests.network import PORT_NAME
 from engines.clusters.kubernetes.manifests.placement import placement
 from engines.clusters.kubernetes.manifests.resources import container_resources, pod_resource_claims
@@ -15,7 +15,6 @@ from engines.clusters.kubernetes.manifests.tenant import SERVICE_ACCOUNT
 from engines.clusters.kubernetes.manifests.volumes import volume_mounts, volumes
 from engines.clusters.kubernetes.patch import strategic_merge
 
-CONTAINER = "engine"
 _ANY_PORT = 8080  # for an engine that takes whichever port it is told
 _PROBE_SECONDS = 2  # a ready engine is noticed soon
 _PROBE_TIMEOUT_SECONDS = 4
@@ -68,7 +67,7 @@ def pod_spec(config: KubernetesConfig, spec: WorkloadSpec) -> dict[str, Any]:
 def engine_container(config: KubernetesConfig, spec: WorkloadSpec) -> dict[str, Any]:
     """Return the engine's container. It has no liveness probe: a busy GPU thread that misses one would lose a person's work."""
     container: dict[str, Any] = {
-        "name": CONTAINER,
+        "name": ENGINE_CONTAINER,
         "image": spec.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": PORT_NAME, "containerPort": spec.port or _ANY_PORT, "protocol": "TCP"}],

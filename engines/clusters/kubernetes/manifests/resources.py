@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from engines.clusters.base import GpuSpec, WorkloadSpec
-from engines.clusters.kubernetes.manifests.labels import class_label, workload_labels
+from engines.clusters.kubernetes.labels import class_label, workload_labels
 
 DEVICE = "gpu"
 _EPHEMERAL = ("1Gi", "40Gi")  # asked for, and at most: logs, /tmp and what an engine writes beside its volume

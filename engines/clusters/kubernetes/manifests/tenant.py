@@ -3,7 +3,7 @@
 from typing import Any
 
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import ROLE, ROLE_ENGINE, tenant_labels
+from engines.clusters.kubernetes.labels import ROLE, ROLE_ENGINE, tenant_labels
 from engines.clusters.kubernetes.manifests.network import network_policies
 
 SERVICE_ACCOUNT = "engine"

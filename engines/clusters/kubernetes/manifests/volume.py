@@ -4,7 +4,7 @@ from typing import Any
 
 from engines.clusters.base import VolumeRef
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import volume_labels
+from engines.clusters.kubernetes.labels import volume_labels
 
 
 def claim(config: KubernetesConfig, volume: VolumeRef, tenant: str, size_gib: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from engines.clusters.base import WorkloadSpec
 from engines.clusters.kubernetes.config import KubernetesConfig
-from engines.clusters.kubernetes.manifests.labels import EPOCH, SPEC_HASH, STOPPED_EPOCH, selector, workload_labels
+from engines.clusters.kubernetes.labels import EPOCH, SPEC_HASH, STOPPED_EPOCH, selector, workload_labels
 from engines.clusters.kubernetes.manifests.network import PORT_NAME
 from engines.clusters.kubernetes.manifests.pod import pod_template
 
