@@ -26,6 +26,8 @@ class Listener:
             connection, _address = self.socket.accept()
         except OSError:
             return  # the client has gone again
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # answers go out in pieces
         task = self.loop.create_task(self.open(connection))
         self.accepted.add(task)
         task.add_done_callback(self.accepted.discard)
