@@ -13,7 +13,8 @@ from engines.adoption.documents import LIST_PATH, AdoptionError, Found, chosen, 
 from engines.adoption.plan import Plan, Report, make_plan
 from engines.catalog_file import CatalogError
 from engines.clusters import config_problem, get_cluster
-from engines.clusters.base import ClusterError, ClusterUnavailable
+from engines.clusters.base import ClusterUnavailable
+from engines.clusters.kubernetes.rest import ApiError
 from engines.models import Cluster
 from engines.operations.catalog import Summary, load_catalog
 from engines.yaml_lines import unreadable
@@ -90,8 +91,21 @@ def read_cluster(client: Lists, slug: str) -> Found:
     """List the GameServerSets of all namespaces; nothing else is asked of the cluster."""
     try:
         return listed(client.items(LIST_PATH), f"cluster {slug}")
-    except (ClusterError, ClusterUnavailable) as error:
+    except ApiError as error:
+        raise AdoptionError([f"cluster {slug}: {_refusal(error)}"]) from error
+    except ClusterUnavailable as error:
         raise AdoptionError([f"cluster {slug}: {error}"]) from error
+
+
+def _refusal(error: ApiError) -> str:
+    if error.status == 404:
+        return "knows no GameServerSets: OpenKruiseGame is not installed there"
+    if error.status == 403:
+        return (
+            "the portal's account may not list GameServerSets. Give it the role aigc-portal-gameserversets of "
+            f"deploy/kubernetes/rbac.yaml. The cluster says: {error.message}"
+        )
+    return str(error)
 
 
 def _in_cluster(slug: str) -> Found:

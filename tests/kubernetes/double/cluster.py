@@ -1,7 +1,7 @@
 """Everything inside one double, put together: store, API, controllers, nodes, and the HTTP server before them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Options:
     images: dict[str, str] = field(default_factory=dict)
     speed: float = 10
     bindings: bool = False  # enforce permissions by stored roles alone
+    without: Collection[str] = ()  # API groups that nobody installed
 
 
 class Cluster:
@@ -69,7 +70,7 @@ class Cluster:
         self.authorizer = Authorizer(self.store, options.rbac, enforced=options.rbac is not None or options.bindings)
         self.handlers = Handlers(self.api, self.watches, self.authorizer)
         self.handlers.logs, self.handlers.evict = self.kubelet.logs, self.nodes.evict
-        self.server = Server(self.api, self.authorizer, self.handlers)
+        self.server = Server(self.api, self.authorizer, self.handlers, options.without)
         self.http = HttpServer(self.server.handle)
         self.bookmarks: asyncio.Task[None] | None = None
         self.furnish(options)

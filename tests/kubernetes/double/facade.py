@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -30,7 +30,7 @@ class KubernetesDouble(Misfortunes):
     `state` keeps volumes and logs (a temporary directory without it); `nodes` come from `node()`; `rbac` are PolicyRules that
     the user `portal` has, and `bindings=True` gives it what stored roles and bindings say; `images` maps regular expressions of
     images to those of `images.py`; `speed` divides every waiting time that is the cluster's own, never that of an engine;
-    `anonymous` names the user of requests without a token.
+    `anonymous` names the user of requests without a token; `without` are API groups that nobody installed.
     """
 
     def __init__(
@@ -46,10 +46,11 @@ class KubernetesDouble(Misfortunes):
         token: str = "",
         user: str = PORTAL,
         anonymous: str = "",
+        without: Collection[str] = (),
     ) -> None:
         self._own = tempfile.TemporaryDirectory(prefix="k8s-double-") if state is None else None
         self.state = state or Path(self._own.name)  # type: ignore[union-attr]
-        self.options = Options(self.state, nodes, rbac, images or {}, speed, bindings)
+        self.options = Options(self.state, nodes, rbac, images or {}, speed, bindings, without)
         self.port, self.user, self.anonymous = port, user, anonymous
         self.token, self.admin_token = token or secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -1,5 +1,6 @@
 """Which kinds this API server knows, and where each has its path."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,18 +81,19 @@ def resource_of(document: Document) -> Resource:
     return BY_KIND[document["apiVersion"], document["kind"]]
 
 
-def discovery(path: str) -> Document | None:
-    """Answer /version, /api, /apis and the list of one group version, or None for another path."""
+def discovery(path: str, without: Collection[str] = ()) -> Document | None:
+    """Answer /version, /api, /apis and the list of one group version, or None for another path or a group of `without`."""
+    served = groups() - set(without)
     if path == "/version":
         return VERSION
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
     if path == "/apis":
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group_entry(group) for group in sorted(groups())]}
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group_entry(group) for group in sorted(served)]}
     head, _, rest = path.lstrip("/").partition("/")
-    if head == "apis" and rest in groups():
+    if head == "apis" and rest in served:
         return {"kind": "APIGroup", "apiVersion": "v1", **group_entry(rest)}
-    members = [each for each in RESOURCES if head in ("api", "apis") and each.api_version == rest]
+    members = [each for each in RESOURCES if head in ("api", "apis") and each.api_version == rest and each.group not in without]
     return resource_list(rest, members) if members else None
 
 
