@@ -30,6 +30,7 @@ SUBJECT_WORDS: dict[str, Promise] = {
     "GPUs": _("GPUs"),
     "Pod Security": _("Pod Security"),
     "network policies": _("network policies"),
+    "root images": _("root images"),
     "slots": _("slots"),
     "disk": _("disk"),
 }

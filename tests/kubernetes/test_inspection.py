@@ -37,7 +37,8 @@ def test_a_good_cluster_is_good_in_everything(make_adapter, double):
     prepare(cluster)
     findings = found(cluster)
     assert {each.subject: each.ok for each in findings.values()} == {
-        "version": True, "permissions": True, "storage": True, "GPUs": True, "Pod Security": True, "network policies": True,
+        "version": True, "root images": True, "permissions": True, "storage": True, "GPUs": True, "Pod Security": True,
+        "network policies": True,
     }  # fmt: skip
     assert findings["version"].detail == "v1.36.2"
     assert findings["GPUs"].detail == "4 × nvidia.com/gpu on 1 of 1 nodes that take Pods"
@@ -85,6 +86,13 @@ def test_policies_are_unknown_without_a_tenant(adapter):
 def test_an_old_cluster_is_refused_at_once(adapter, monkeypatch):
     monkeypatch.setattr(resources, "VERSION", resources.VERSION | {"minor": "28+", "gitVersion": "v1.28.9"})
     assert adapter.inspect() == [Finding("version", False, "v1.28.9 is older than 1.29, the oldest supported")]
+
+
+def test_a_cluster_that_would_run_root_images_as_root_says_that_they_are_refused(adapter, monkeypatch):
+    monkeypatch.setattr(resources, "VERSION", resources.VERSION | {"minor": "32", "gitVersion": "v1.32.9"})
+    assert found(adapter)["root images"] == Finding(
+        "root images", None, "are refused: v1.32.9 drops hostUsers, which makes root harmless since 1.33"
+    )
 
 
 def test_a_version_newer_than_the_clusters_is_wrong(make_adapter):

@@ -36,6 +36,7 @@ from engines.clusters.kubernetes.memory import Memory, Standing, standing
 from engines.clusters.kubernetes.namespaces import Namespaces
 from engines.clusters.kubernetes.refusals import refusals
 from engines.clusters.kubernetes.rest import ApiError, Rest
+from engines.clusters.kubernetes.server_version import UserNamespaces
 from engines.clusters.kubernetes.tombstones import Tombstone
 from engines.clusters.kubernetes.watch import Watcher
 from engines.clusters.names import pod_name
@@ -56,6 +57,7 @@ class KubernetesCluster:
         self._memory = Memory()
         self._namespaces = Namespaces(self.rest, config)
         self._looks = Looks(self.rest, config)
+        self._user_namespaces = UserNamespaces(self.rest)
         self._rooms = FileRooms(self.rest, config, self._namespaces)
 
     @classmethod
@@ -126,8 +128,14 @@ class KubernetesCluster:
         if stone is not None and spec.epoch <= stone.epoch:
             raise StaleEpoch(f"{spec.name}: {spec.epoch} comes after {stone.epoch}")
         stopped = stone.epoch if stone else 0
-        wanted = manifests.statefulset(self._config, spec, replicas=1, epoch=spec.epoch, stopped=stopped)
+        wanted = self._wanted(spec, stopped=stopped)
         self._namespaces.within(spec.namespace, spec.tenant, lambda: self._apply_all(spec, wanted))
+
+    def _wanted(self, spec: WorkloadSpec, *, stopped: int) -> dict[str, Any]:
+        """Make the StatefulSet that runs the spec, unless the server would not run it as it says."""
+        wanted = manifests.statefulset(self._config, spec, replicas=1, epoch=spec.epoch, stopped=stopped)
+        self._user_namespaces.require_for(wanted)
+        return wanted
 
     def _existing_claim(self, spec: WorkloadSpec) -> dict[str, Any] | None:
         """Read the claim, unless this process made it a moment ago."""
@@ -149,7 +157,7 @@ class KubernetesCluster:
         """Run a newer epoch; False if the workload is not what it was thought to be."""
         if known.replicas == 0:
             self._require_rest(spec.ref, known)
-            wanted = manifests.statefulset(self._config, spec, replicas=1, epoch=spec.epoch, stopped=known.stopped)
+            wanted = self._wanted(spec, stopped=known.stopped)
             if known.spec_hash != standing(wanted).spec_hash:
                 return self._replace(spec, wanted, known)
         return self._patch(spec.ref, known, epoch=spec.epoch, stopped=known.stopped, replicas=1)

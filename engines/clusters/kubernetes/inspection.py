@@ -3,7 +3,6 @@
 Nothing that lasts is changed. What could not be tried is reported as such, never as good.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from engines.clusters.kubernetes.discovery import propose
 from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.nodes import allocatable, annotations_of, is_open, name_of
 from engines.clusters.kubernetes.rest import ApiError, Json, Rest
+from engines.clusters.kubernetes.server_version import USER_NAMESPACES_SINCE, ServerVersion, dotted, read_version
 
 _STORAGE_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -76,9 +76,11 @@ PERMISSIONS: tuple[Permission, ...] = (
 def inspect(rest: Rest, config: KubernetesConfig, *, probe_seconds: float = 25.0) -> list[Finding]:
     """Try everything; ClusterUnavailable if the API server cannot be reached. Takes `probe_seconds` and a few calls at most."""
     namespace = ""
-    findings = [_version(rest, config)]
+    version = read_version(rest)
+    findings = [_version(version, config)]
     if findings[0].ok is False:
         return findings
+    findings.append(_root_images(version))
     try:
         namespace = _tenant_namespace(rest)
     except ApiError as error:
@@ -100,21 +102,21 @@ def _tried(subject: str, check: Callable[[], Finding]) -> Finding:
         return Finding(subject, None, f"unknown: {error}")
 
 
-def _version(rest: Rest, config: KubernetesConfig) -> Finding:
+def _version(version: ServerVersion, config: KubernetesConfig) -> Finding:
     """Compare the server's version with the oldest supported, and with that for which documents are written."""
-    said = rest.get("/version")
-    numbers = [re.match(r"\d+", str(said.get(each, ""))) for each in ("major", "minor")]
-    version = tuple(int(each[0]) if each else 0 for each in numbers)
-    name = str(said.get("gitVersion", "")) or ".".join(map(str, version))
-    if version < OLDEST_VERSION:
-        return Finding("version", False, f"{name} is older than {_dotted(OLDEST_VERSION)}, the oldest supported")
-    if version < config.version:
-        return Finding("version", False, f"{name} is older than the configuration's “version” {_dotted(config.version)}")
-    return Finding("version", True, name)
+    if version.numbers < OLDEST_VERSION:
+        return Finding("version", False, f"{version.name} is older than {dotted(OLDEST_VERSION)}, the oldest supported")
+    if version.numbers < config.version:
+        return Finding("version", False, f"{version.name} is older than the configuration's “version” {dotted(config.version)}")
+    return Finding("version", True, version.name)
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _root_images(version: ServerVersion) -> Finding:
+    """Say whether images that insist on root can run: no fault of a cluster, but people will ask."""
+    if version.has_user_namespaces:
+        return Finding("root images", True, "run in user namespaces, on nodes whose container runtime and kernel have them")
+    since = dotted(USER_NAMESPACES_SINCE)
+    return Finding("root images", None, f"are refused: {version.name} drops hostUsers, which makes root harmless since {since}")
 
 
 def _tenant_namespace(rest: Rest) -> str:
