@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from engines.clusters.base import ClassCapacity, GpuSpec
-from engines.clusters.kubernetes.cards import COUNTED_BY_CARD, is_divided, shares
+from engines.clusters.kubernetes.cards import (
+    COUNTED_BY_CARD,
+    SHARED_BY,
+    SHARING_STRATEGY,
+    hands_out_shares,
+    is_divided,
+    promises_whole_cards,
+    shares,
+)
 from engines.clusters.kubernetes.devices import allocated, claims_per_node, key_of, offered
 from engines.clusters.kubernetes.labels import GPU_CLASS, MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.nodes import (
@@ -34,7 +42,8 @@ from engines.clusters.kubernetes.selecting import Device, NotUnderstood
 """On our Pods and claims: which class they hold a slot of."""
 
 _WHOLE = "nvidia.com/gpu"
-_STRATEGY, _PRODUCT, _REPLICAS = "nvidia.com/gpu.sharing-strategy", "nvidia.com/gpu.product", "nvidia.com/gpu.replicas"
+_PRODUCT, _REPLICAS = "nvidia.com/gpu.product", "nvidia.com/gpu.replicas"
+_DIVIDED = "its nodes divide their GPUs among several Pods, and the class promises whole ones"
 
 
 @dataclass(frozen=True)
@@ -156,17 +165,22 @@ def _by_the_class(spec: GpuSpec, reachable: Sequence[_Node], evidence: str) -> C
 
 def _unlike(spec: GpuSpec, node: Json) -> str:
     """Say why what the node calls by the class's resource is not what the class promises; empty if it is."""
+    if promises_whole_cards(spec) and hands_out_shares(node):
+        return _DIVIDED  # its Pods have an affinity that keeps them off
     if not spec.resource.startswith("nvidia.com/") or is_divided(spec, node):
         return ""
     labels = labels_of(node)
-    strategy, product = labels.get(_STRATEGY, ""), labels.get(_PRODUCT, "")
-    if spec.sharing in {"time-slicing", "mps"}:
+    strategy = labels.get(SHARING_STRATEGY, "")
+    if spec.sharing in SHARED_BY:
         return f"its nodes share by {strategy}" if strategy not in {"", spec.sharing} else ""
-    replicated = strategy in {"time-slicing", "mps"} or product.endswith("-SHARED") or _number(labels.get(_REPLICAS)) > 1
-    if spec.resource == _WHOLE and replicated:
-        return "its nodes divide their GPUs among several Pods, and the class promises whole ones"
-    if spec.resource != _WHOLE:
-        return ""
+    return _unlike_cards(spec, labels) if spec.resource == _WHOLE else ""
+
+
+def _unlike_cards(spec: GpuSpec, labels: Mapping[str, str]) -> str:
+    """The same for a class that takes devices by the name of whole cards, by what else its node is labelled with."""
+    product = labels.get(_PRODUCT, "")
+    if labels.get(SHARING_STRATEGY) in SHARED_BY or product.endswith("-SHARED") or _number(labels.get(_REPLICAS)) > 1:
+        return _DIVIDED
     sliced = "-MIG-" in product
     if sliced and spec.sharing == "exclusive" and _PRODUCT not in spec.node_selector:
         return "its nodes offer MIG slices, and the class promises whole GPUs"

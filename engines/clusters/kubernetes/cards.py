@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engines.clusters.base import GpuSpec
-from engines.clusters.kubernetes.nodes import Json, allocatable, annotations_of, requested
+from engines.clusters.kubernetes.nodes import Json, allocatable, annotations_of, labels_of, requested
 from engines.clusters.kubernetes.quantities import quantity
 
 HAMI_NODE = "hami.io/node-nvidia-register"
@@ -21,6 +21,10 @@ ALIYUN_MEMORY, ALIYUN_CARDS = "aliyun.com/gpu-mem", "aliyun.com/gpu-count"
 ALIYUN_POD = "ALIYUN_COM_GPU_MEM_IDX"
 COUNTED_BY_CARD = frozenset({HAMI_RESOURCE, HAMI_MEMORY, HAMI_PERCENT, HAMI_CORES, ALIYUN_MEMORY})
 """Resources that `shares` counts, so that nobody else looks for them in what is allocatable."""
+SHARING_STRATEGY = "nvidia.com/gpu.sharing-strategy"
+"""How a node hands out its cards, in the words of NVIDIA's GPU feature discovery; `none` or absent where one by one."""
+SHARED_BY = ("time-slicing", "mps")
+_WHOLE = "nvidia.com/gpu"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,19 @@ class Card:
     def less(self, memory: Decimal, cores: Decimal) -> "Card":
         """Return what is left once somebody has taken so much."""
         return replace(self, memory=self.memory - memory, cores=self.cores - cores, splits=self.splits - 1)
+
+
+def promises_whole_cards(spec: GpuSpec) -> bool:
+    """Tell whether what a workload of the class gets by its resource must be nobody else's at the same time.
+
+    HAMi divides under the same name, but cards of its own.
+    """
+    return spec.resource == _WHOLE and spec.sharing not in {*SHARED_BY, "hami"}
+
+
+def hands_out_shares(node: Json) -> bool:
+    """Tell whether the node says that several Pods have each of its cards."""
+    return labels_of(node).get(SHARING_STRATEGY, "") in SHARED_BY
 
 
 def is_divided(spec: GpuSpec, node: Json) -> bool:

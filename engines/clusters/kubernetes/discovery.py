@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 from engines.clusters.base import Caution, Proposal
-from engines.clusters.kubernetes.cards import ALIYUN_CARDS, ALIYUN_MEMORY, HAMI_MEMORY, HAMI_NODE, aliyun_cards, hami_cards
+from engines.clusters.kubernetes.cards import (
+    ALIYUN_CARDS,
+    ALIYUN_MEMORY,
+    HAMI_MEMORY,
+    HAMI_NODE,
+    SHARING_STRATEGY,
+    aliyun_cards,
+    hami_cards,
+)
 from engines.clusters.kubernetes.devices import offered
 from engines.clusters.kubernetes.nodes import Json, allocatable, annotations_of, is_virtual, labels_of, name_of
 from engines.clusters.kubernetes.quantities import quantity
@@ -20,7 +28,6 @@ from engines.clusters.kubernetes.selecting import Device
 
 _SLUG_LENGTH = 40
 _PRODUCT, _MEMORY = "nvidia.com/gpu.product", "nvidia.com/gpu.memory"
-_STRATEGY = "nvidia.com/gpu.sharing-strategy"
 _UNNAMED = "NVIDIA GPU"
 _SHARES = {"time-slicing": "shared by turns", "mps": "an even part"}
 _OTHER_MAKERS = {
@@ -117,7 +124,7 @@ def _nvidia(node: Json, resource: str) -> _Kind | None:
     selector: tuple[tuple[str, str], ...] = ((_PRODUCT, product),) if product else ()
     cautions = _cautions(product, strategy)
     if strategy:
-        selector += ((_STRATEGY, strategy),) if labels.get(_STRATEGY) == strategy else ()
+        selector += ((SHARING_STRATEGY, strategy),) if labels.get(SHARING_STRATEGY) == strategy else ()
         replicas = int(quantity(labels.get("nvidia.com/gpu.replicas", 1)))
         part = memory // max(replicas, 1) if strategy == "mps" else 0
         name, summary = f"{card}, {_SHARES[strategy]}", f"One of {replicas} shares of a card."
@@ -133,7 +140,7 @@ def _nvidia(node: Json, resource: str) -> _Kind | None:
 
 
 def _strategy_of(labels: Mapping[str, str], resource: str, product: str) -> str:
-    told = labels.get(_STRATEGY, "")
+    told = labels.get(SHARING_STRATEGY, "")
     if told in _SHARES:
         return told
     return "time-slicing" if resource.endswith(".shared") or product.endswith("-SHARED") else ""

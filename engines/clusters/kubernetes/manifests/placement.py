@@ -3,6 +3,7 @@
 from typing import Any
 
 from engines.clusters.base import GpuSpec, WorkloadSpec
+from engines.clusters.kubernetes.cards import SHARED_BY, SHARING_STRATEGY, promises_whole_cards
 from engines.clusters.kubernetes.config import KubernetesConfig
 from engines.clusters.kubernetes.labels import POOL
 
@@ -45,6 +46,8 @@ def _node_affinity(config: KubernetesConfig, spec: WorkloadSpec) -> dict[str, An
     required = _pool(config, spec.pool) if spec.pool else []
     if not wants_gpu(spec.gpu) and GPU_PRESENT not in spec.gpu.node_selector:
         required.append({"key": GPU_PRESENT, "operator": "DoesNotExist"})  # a GPU's host is too dear for CPU work
+    if promises_whole_cards(spec.gpu):
+        required.append(_expression(SHARING_STRATEGY, "NotIn", SHARED_BY))  # matches nodes without the label too
     affinity: dict[str, Any] = {}
     if required:
         affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [{"matchExpressions": required}]}
