@@ -106,8 +106,8 @@ class Story:
             self.look(spec)
             self.pause_and_resume(spec)
             self.end(spec)
-            self.adapter.ensure_volume(shared.volume_ref, tenant="acme", size_gib=1)
-            self.adapter.apply(shared)
+            self.launch(shared)
+            self.end(shared)
         finally:
             watching.close()  # type: ignore[attr-defined]
 

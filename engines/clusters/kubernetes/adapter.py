@@ -26,7 +26,7 @@ from engines.clusters.base import (
     WorkloadRef,
     WorkloadSpec,
 )
-from engines.clusters.kubernetes import claims, inspection, logs, manifests, paths, tombstones
+from engines.clusters.kubernetes import claims, device_templates, inspection, logs, manifests, paths, tombstones
 from engines.clusters.kubernetes.config import KubernetesConfig, read_config
 from engines.clusters.kubernetes.connection import connector
 from engines.clusters.kubernetes.files import FileRooms
@@ -179,6 +179,7 @@ class KubernetesCluster:
             if error.status in _TEST_FAILED:
                 return self._forget(spec.ref)
             raise
+        device_templates.forget_former(self.rest, spec.ref, present, wanted)
         return True
 
     # --- stop and delete ---
@@ -206,6 +207,7 @@ class KubernetesCluster:
                 if known is None:
                     self._bury(workload, Tombstone(epoch, run_id))
                     self.rest.delete(paths.member("services", workload.namespace, workload.name))
+                    device_templates.forget_leftovers(self.rest, workload)
                     return self.observe(workload)
                 self._require_not_older(workload, epoch, known)
                 self._bury(workload, Tombstone(epoch, run_id))
@@ -222,6 +224,8 @@ class KubernetesCluster:
         """Stop it first, so that an apply that is under way finds its epoch over and not merely its object gone."""
         if not self._patch(workload, known, epoch=known.epoch, stopped=max(known.stopped, epoch), replicas=0):
             return False
+        if known.claims_devices:
+            device_templates.forget(self.rest, workload)
         # The StatefulSet last: as long as it is there, the life cycle knows that this has to be done again.
         for resource, uid in (("services", ""), ("statefulsets", known.uid)):
             self.rest.delete(paths.member(resource, workload.namespace, workload.name), uid=uid)

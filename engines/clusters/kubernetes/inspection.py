@@ -65,7 +65,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each(_NETWORK, "networkpolicies", "create patch"),
     *_each(_POLICY, "poddisruptionbudgets", "create patch"),
     *_each(_STORAGE, "storageclasses", "list", namespaced=False),
-    *_each(_DRA, "resourceclaimtemplates", "create patch"),
+    *_each(_DRA, "resourceclaimtemplates", "list create patch delete"),
     *_each(_DRA, "resourceclaims", "list", namespaced=False),
     *_each(_DRA, "resourceslices", "list", namespaced=False),
     *_each(_DRA, "deviceclasses", "list", namespaced=False),

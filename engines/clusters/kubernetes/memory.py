@@ -27,6 +27,7 @@ class Standing:
     replicas: int
     spec_hash: str
     grace_seconds: int
+    claims_devices: bool = False
     at_rest: bool = False
 
 
@@ -42,6 +43,7 @@ def standing(statefulset: Mapping[str, Any]) -> Standing:
         replicas=int(spec.get("replicas", 1)),
         spec_hash=str(notes.get(SPEC_HASH, "")),
         grace_seconds=int(pod.get("terminationGracePeriodSeconds", 30)),
+        claims_devices=bool(pod.get("resourceClaims")),
     )
 
 
