@@ -1,12 +1,12 @@
 """Kubernetes objects as the API sends them, cut down to what a test is about."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from engines.clusters.base import Phase
 from engines.clusters.kubernetes.observe import observe
 from engines.clusters.kubernetes.seen import Seen
+from engines.clusters.kubernetes.tombstones import Tombstone, inscription, key_of
 from engines.reasons import Reason
 
 Json = dict[str, Any]
@@ -82,9 +82,9 @@ def claim(phase: str = "Bound", **more: Any) -> Json:
     return {"metadata": metadata(VOLUME, "claim", **more), "status": {"phase": phase}}
 
 
-def tombstone(**words: Any) -> dict[str, str]:
+def tombstone(*words: Any, **more: Any) -> dict[str, str]:
     """Return the annotation in which an ended workload is remembered."""
-    return {f"aigc-portal.io/ended.{NAME}": json.dumps(words)}
+    return {key_of(NAME): inscription(Tombstone(*words, **more))}
 
 
 def node(ready: str = "True", taint: str = "") -> Json:

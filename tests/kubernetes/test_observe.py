@@ -119,16 +119,9 @@ def test_the_last_of_those_gone_is_the_run_that_ended():
     assert found.ended_runs == (EndedRun("first", at(1), None, at(20)),)
 
 
-@pytest.mark.parametrize("kept_on", ["claim", "stateful_set"])
-def test_a_tombstone_tells_of_the_last_run(kept_on):
-    words = tombstone(epoch=9, run="pod", ended_at=clock(90))
-    kept = {
-        "claim": {"stateful_set": None, "claim": claim(annotations=words)},
-        "stateful_set": {"stateful_set": stateful_set(replicas=0, annotations=words)},
-    }
-    found = look(**kept[kept_on])
-    remains = kept_on == "stateful_set"
-    assert found == Observation(NAME, Phase.GONE, NOW, epoch=9, run_id="pod", ended_at=at(90), remains=remains)
+def test_a_tombstone_tells_of_the_last_run():
+    found = look(stateful_set=None, claim=claim(annotations=tombstone(9, run_id="pod", ended_at=at(90))))
+    assert found == Observation(NAME, Phase.GONE, NOW, epoch=9, run_id="pod", ended_at=at(90))
 
 
 @pytest.mark.parametrize("garbled", ["", "{", "[]", "null", '{"epoch": "x", "run": 3, "ended_at": {}}', "[" * 100_000])
@@ -337,7 +330,7 @@ def test_pruning_twice_changes_nothing_and_keeps_what_is_ours():
         "Node": node("Unknown", "x"),
     }
     kinds["PersistentVolumeClaim"] = claim(
-        annotations={**tombstone(epoch=1), "other": "x"}, labels={"aigc-portal.io/volume": "v", "a": "b"}
+        annotations={**tombstone(1), "other": "x"}, labels={"aigc-portal.io/volume": "v", "a": "b"}
     )
     for kind, obj in kinds.items():
         once = prune(kind, obj)

@@ -48,7 +48,7 @@ ODD = st.sampled_from(STRANGE)
 SIX = ("stateful_set", "claim", "node", "pods", "gone", "events")
 ONE_OF_EACH = {
     "stateful_set": stateful_set(annotations={"aigc-portal.io/epoch": "7", "aigc-portal.io/applied-at": clock(100)}),
-    "claim": claim("Pending", annotations=tombstone(epoch=7, run="pod", ended_at=clock(9))),
+    "claim": claim("Pending", annotations=tombstone(7, run_id="pod", ended_at=NOW)),
     "node": node("Unknown", "node.kubernetes.io/unreachable"),
 }
 KINDS = {

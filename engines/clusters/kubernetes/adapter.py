@@ -26,7 +26,7 @@ from engines.clusters.base import (
     WorkloadRef,
     WorkloadSpec,
 )
-from engines.clusters.kubernetes import claims, device_templates, inspection, logs, manifests, paths, tombstones
+from engines.clusters.kubernetes import burying, claims, device_templates, inspection, logs, manifests, paths, tombstones
 from engines.clusters.kubernetes.config import KubernetesConfig, read_config
 from engines.clusters.kubernetes.connection import connector
 from engines.clusters.kubernetes.files import FileRooms
@@ -188,7 +188,7 @@ class KubernetesCluster:
         with refusals():
             for known in self._standings(workload):
                 if known is None:
-                    self._bury(workload, Tombstone(epoch))
+                    self._bury(workload, Tombstone(epoch, datetime.now(UTC)))
                     return self.observe(workload)
                 self._require_not_older(workload, epoch, known)
                 if known.replicas == 0 and known.stopped >= epoch:
@@ -203,14 +203,15 @@ class KubernetesCluster:
         """The Pod ends with the grace of its own template, or sooner if less is left to it."""
         with refusals():
             for known in self._standings(workload):
-                run_id = self.observe(workload).run_id
+                seen = self.observe(workload)
+                tombstone = Tombstone(epoch, datetime.now(UTC), seen.run_id, seen.ended_at)
                 if known is None:
-                    self._bury(workload, Tombstone(epoch, run_id))
+                    self._bury(workload, tombstone)
                     self.rest.delete(paths.member("services", workload.namespace, workload.name))
                     device_templates.forget_leftovers(self.rest, workload)
                     return self.observe(workload)
                 self._require_not_older(workload, epoch, known)
-                self._bury(workload, Tombstone(epoch, run_id))
+                self._bury(workload, tombstone)
                 if self._forget_objects(workload, known, epoch):
                     self._hasten(workload, known, grace_seconds)
                     return self.observe(workload)
@@ -218,7 +219,7 @@ class KubernetesCluster:
 
     def _bury(self, workload: WorkloadRef, tombstone: Tombstone) -> None:
         self._memory.unmade(VolumeRef(workload.volume, workload.namespace))  # from now on its claim has something to say
-        tombstones.write(self.rest, workload, tombstone)
+        burying.bury(self.rest, workload, tombstone)
 
     def _forget_objects(self, workload: WorkloadRef, known: Standing, epoch: int) -> bool:
         """Stop it first, so that an apply that is under way finds its epoch over and not merely its object gone."""

@@ -4,16 +4,17 @@ Seeing the same situation again gives an equal observation but for `observed_at`
 words that alternate, such as ErrImagePull and ImagePullBackOff, are one situation.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from engines.clusters.base import EndedRun, Observation, Phase
+from engines.clusters.kubernetes import tombstones
 from engines.clusters.kubernetes.ending import Cause, being_ended, given_up, last_end, last_failures, node_lost
-from engines.clusters.kubernetes.labels import ENDED, EPOCH
-from engines.clusters.kubernetes.objects import Container, Events, Json, Pod, annotation, moment, number, text
+from engines.clusters.kubernetes.labels import EPOCH
+from engines.clusters.kubernetes.objects import Container, Events, Json, Pod, annotation, number, text
 from engines.clusters.kubernetes.seen import Seen, Verdict
+from engines.clusters.kubernetes.tombstones import Tombstone
 from engines.clusters.kubernetes.waiting import being_set_up, unmade, unplaced
 from engines.reasons import Reason
 
@@ -57,13 +58,13 @@ def _without_pod(seen: Seen, past: Sequence[Pod], now: datetime) -> Observation:
     if seen.stateful_set is not None and seen.is_wanted:
         why, runs = unmade(seen), _ended_runs(seen, past)
         return Observation(seen.name, why.phase, now, epoch=epoch, reason=why.reason, evidence=why.evidence, ended_runs=runs)
-    told, runs = _tombstone(seen), _ended_runs(seen, past)
-    last = runs[-1] if runs else EndedRun(text(told, "run"), ended_at=moment(told, "ended_at"))
+    stone, runs = tombstones.read(seen.claim, seen.name) or Tombstone(0), _ended_runs(seen, past)
+    last = runs[-1] if runs else EndedRun(stone.run_id, ended_at=stone.ended_at)
     return Observation(
         seen.name,
         Phase.GONE,
         now,
-        epoch=max(epoch, number(told, "epoch")),
+        epoch=max(epoch, stone.epoch),
         run_id=last.run_id,
         started_at=last.started_at,
         ready_at=last.ready_at,
@@ -146,18 +147,6 @@ def _ended_run(seen: Seen, pod: Pod) -> EndedRun:
     by_itself = pod.is_over and not pod.is_deleting
     why = given_up(pod, Events(seen.events, pod.raw)) if by_itself else being_ended(replace(seen, node=None), pod)
     return EndedRun(pod.uid, pod.scheduled_at, pod.ready_at, pod.ended_at, *(why or ()))
-
-
-def _tombstone(seen: Seen) -> Json:
-    """What was written down when the workload was stopped or deleted, on whatever of it is still there."""
-    for kept in (seen.stateful_set, seen.claim):
-        try:
-            told = json.loads(annotation(kept, ENDED + seen.name))
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(told, dict):
-            return told
-    return {}
 
 
 def _whole(words: str) -> int:
