@@ -21,8 +21,13 @@ def reconcile_soon(instance_id: UUID | str, *, seconds: float = 0) -> None:
 
 
 def remove_stray_on_commit(instance_id: UUID) -> None:
-    """Ask, once the present transaction is durable, to delete what runs for a deleted instance."""
-    transaction.on_commit(lambda: _send("engines.tasks.remove_stray", instance_id, queue="provision"))
+    """Ask, once the present transaction is durable, to delete what is left of a deleted instance."""
+    transaction.on_commit(lambda: remove_stray_soon(instance_id))
+
+
+def remove_stray_soon(instance_id: UUID | str) -> None:
+    """Ask for it now."""
+    _send("engines.tasks.remove_stray", instance_id, queue="provision")
 
 
 def settle_on_commit(instance_id: UUID) -> None:

@@ -73,6 +73,8 @@ def _pending(instance: Instance, seen: Observation) -> None:
         _start_again(instance, seen)  # the cluster lost the run and makes another
     elif instance.state in {S.PROVISIONING, S.STARTING} and seen.reason:
         explain(instance, seen.reason, seen.evidence)
+    elif instance.state == S.DELETED:
+        _alive(instance, seen)  # it would take the next GPU that is free
 
 
 def _start_again(instance: Instance, seen: Observation) -> None:
@@ -165,7 +167,17 @@ def _alive(instance: Instance, seen: Observation) -> None:
         move(instance, S.STOPPING, reason=Reason.STRAY_WORKLOAD, run_id=seen.run_id)
         hints.reconcile_on_commit(instance.pk)
     elif instance.state == S.DELETED:
+        _note_stray(instance, seen, is_left=True)
+
+
+def _note_stray(instance: Instance, seen: Observation, *, is_left: bool) -> None:
+    """Write down whether something is left of a deleted instance: the sweep asks for its removal until it is seen gone."""
+    row = Instance.objects.filter(pk=instance.pk)
+    if is_left:
+        row.filter(stray_since=None).update(stray_since=timezone.now())
         hints.remove_stray_on_commit(instance.pk)
+    else:
+        row.filter(stray_since__lt=seen.observed_at).update(stray_since=None)
 
 
 def _exited(instance: Instance, seen: Observation) -> None:
@@ -190,8 +202,8 @@ def _gone(instance: Instance, seen: Observation) -> None:
         hints.reconcile_on_commit(instance.pk)  # whoever deleted it did not come to the end
     elif instance.state == S.DELETING:
         move(instance, S.DELETED, reason=Reason.GONE, deleted_at=timezone.now(), upstream="")
-    elif instance.state == S.DELETED and seen.remains:
-        hints.remove_stray_on_commit(instance.pk)
+    elif instance.state == S.DELETED:
+        _note_stray(instance, seen, is_left=seen.remains)
     elif instance.state in {S.STARTING, S.RUNNING}:
         _ended_unasked(instance, Reason.WORKLOAD_VANISHED, seen.evidence)
 

@@ -166,7 +166,8 @@ def remove_stray(instance_id: UUID | str) -> None:
     """Delete once more what a late call began for an instance that is deleted; its row does not change any more."""
     instance = _load(instance_id)
     if instance is not None and instance.state == S.DELETED:
-        get_cluster(instance.cluster).delete(instance.workload, epoch=instance.generation, grace_seconds=0)
+        seen = get_cluster(instance.cluster).delete(instance.workload, epoch=instance.generation, grace_seconds=0)
+        _write_down(instance, seen)
 
 
 _STEPS: dict[Step, Callable[[Instance], bool]] = {

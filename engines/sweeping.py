@@ -34,6 +34,13 @@ def sweep() -> None:
     burst_overdue()
     for instance_id in drifted().values_list("pk", flat=True):
         hints.reconcile_soon(instance_id)
+    for instance_id in strays().values_list("pk", flat=True):
+        hints.remove_stray_soon(instance_id)
+
+
+def strays() -> QuerySet[Instance]:
+    """Deleted instances of which the cluster was seen to have something, and not yet seen to have nothing."""
+    return Instance.objects.filter(state=InstanceState.DELETED, stray_since__isnull=False)
 
 
 def drifted() -> QuerySet[Instance]:

@@ -150,7 +150,7 @@ class InstanceAdmin(ReadOnlyAdmin):
                 "fields": (
                     ("id", "generation"),
                     ("restart_generation", "applied_generation", "settled_generation"),
-                    ("created_at", "deleted_at"),
+                    ("created_at", "deleted_at", "stray_since"),
                 )
             },
         ),

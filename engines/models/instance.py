@@ -87,6 +87,9 @@ class Instance(models.Model):
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
+    stray_since = models.DateTimeField(
+        _("stray since"), null=True, blank=True, help_text=_("Deleted, and yet the cluster has something of it since.")
+    )
 
     objects = InstanceQuerySet.as_manager()
 
@@ -98,6 +101,7 @@ class Instance(models.Model):
             models.Index(fields=["tenant", "state"]),
             models.Index(fields=["cluster", "gpu_class", "state"], name="slots_in_use"),
             models.Index(fields=["deadline_at"], condition=models.Q(deadline_at__isnull=False), name="due_deadlines"),
+            models.Index(fields=["stray_since"], condition=models.Q(stray_since__isnull=False), name="strays"),
         ]
         constraints = [
             models.UniqueConstraint(
