@@ -15,6 +15,11 @@ def test_a_version_becomes_comparable() -> None:
     assert read_config("lab", {"version": "1.36"}).version == (1, 36)
 
 
+def test_an_address_is_the_range_of_one() -> None:
+    addresses = ["169.254.20.10", "fd00::10", "10.9.0.0/24"]
+    assert read_config("lab", {"dns_addresses": addresses}).dns_addresses == ("169.254.20.10/32", "fd00::10/128", "10.9.0.0/24")
+
+
 @pytest.mark.parametrize(
     ("config", "key"),
     [
@@ -34,6 +39,11 @@ def test_a_version_becomes_comparable() -> None:
         ({"upstream": "ip"}, "upstream"),
         ({"gateway_cidrs": ["0.0.0.0/0"]}, "gateway_cidrs"),
         ({"pod_cidrs": ["10.0.0.1/8"]}, "pod_cidrs"),
+        ({"dns_addresses": "169.254.20.10"}, "dns_addresses"),
+        ({"dns_addresses": ["169.254.20.10:53"]}, "dns_addresses"),
+        ({"dns_addresses": ["node-local-dns"]}, "dns_addresses"),
+        ({"dns_addresses": ["169.254.20.10/16"]}, "dns_addresses"),
+        ({"dns_addresses": ["::/0"]}, "dns_addresses"),
         ({"run_as": 0}, "run_as"),
         ({"pod_security": "privileged"}, "pod_security"),
         ({"quota": {"pods": 2}}, "quota"),

@@ -78,6 +78,7 @@ CONFIGURED = {
     "limits": {"Container": {"max": {"memory": "96Gi"}}},
     "gateway_cidrs": ["192.0.2.0/24"],
     "pod_cidrs": ["203.0.113.0/24"],
+    "dns_addresses": ["169.254.20.10", "fd00::10"],
     "image_pull_secrets": ["registry"],
     "version": NEWEST,
 }
@@ -140,6 +141,15 @@ def test_the_gpu_class_is_on_the_pod_and_not_in_the_selector() -> None:
     spec = made("whole-gpu")[0]["spec"]
     assert spec["template"]["metadata"]["labels"]["aigc-portal.io/gpu-class"] == "rtx-4090"
     assert spec["selector"] == {"matchLabels": {"aigc-portal.io/workload": SPEC.name}}
+
+
+def test_name_servers_elsewhere_are_reached_on_their_port_alone() -> None:
+    [egress] = [each["spec"]["egress"] for each in made("tenant-configured") if each["metadata"]["name"] == "engine-egress"]
+    ports = [rule["ports"] for rule in egress if {"ipBlock": {"cidr": "169.254.20.10/32"}} in rule["to"]]
+    assert ports == [[{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]]
+    assert "169.254.0.0/16" in next(
+        each["ipBlock"]["except"] for each in egress[1]["to"] if each["ipBlock"]["cidr"] == "0.0.0.0/0"
+    )
 
 
 def test_the_hash_follows_the_template_alone() -> None:

@@ -42,6 +42,7 @@ class KubernetesConfig:
     gateway_namespace: str = "aigc-system"
     gateway_cidrs: Sequence[str] = ()  # further sources that may call engines
     pod_cidrs: Sequence[str] = ()  # further ranges that engines must not reach: public addresses of Pods, Services and nodes
+    dns_addresses: Sequence[str] = ()  # name servers that are no Pods of kube-system, such as a cache on each node
     run_as: int = 10001  # user of engines that name none, and the group that owns every volume
     pod_security: str = "restricted"
     priority_class: str = ""
@@ -158,7 +159,7 @@ def _cidr(key: str, value: str) -> str:
         network = ip_network(value)
     except ValueError:
         raise ValueError(
-            f"“{key}”: “{value}” is not a range of addresses such as 10.0.0.0/8, written with its first address"
+            f"“{key}”: “{value}” is neither an address nor a range such as 10.0.0.0/8, written with its first address"
         ) from None
     if network.prefixlen == 0:
         raise ValueError(f"“{key}”: “{value}” is every address there is")
@@ -237,6 +238,7 @@ _READERS: Mapping[str, Reader] = {
     "gateway_namespace": _text(_DNS_LABEL, "the name of a namespace"),
     "gateway_cidrs": _cidrs,
     "pod_cidrs": _cidrs,
+    "dns_addresses": _cidrs,
     "run_as": _number(1, 2**31 - 1),
     "pod_security": _one_of(POD_SECURITY),
     "priority_class": _text(_DNS_NAME, "the name of a PriorityClass, or empty"),

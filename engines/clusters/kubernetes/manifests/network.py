@@ -67,12 +67,13 @@ def _egress(config: KubernetesConfig) -> dict[str, Any]:
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
+    elsewhere = [{"ipBlock": {"cidr": cidr}} for cidr in config.dns_addresses]
     internet = _public("0.0.0.0/0", (*_NOT_PUBLIC_IPV4, *config.pod_cidrs)) + _public(_PUBLIC_IPV6, config.pod_cidrs)
     return {
         "podSelector": {"matchLabels": {ROLE: ROLE_ENGINE}},
         "policyTypes": ["Egress"],
         "egress": [
-            {"to": [names], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+            {"to": [names, *elsewhere], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
             {"to": internet, "ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 80}]},
         ],
     }
