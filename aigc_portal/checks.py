@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 
 from aigc_portal.binds import socket_of
 from aigc_portal.embedded.layout import SOCKET_PATH_LIMIT
+from engines.files.base import PIECE_BYTES
 
 SECRET_LENGTH = 32
 """Characters of a key that nobody guesses; the portal's own have 64."""
@@ -140,6 +141,21 @@ def check_ports(**_: Any) -> list[CheckMessage]:
         if port is not None and port in ports
     ]
     return problems
+
+
+@register()
+def check_body_limit(**_: Any) -> list[CheckMessage]:
+    """Whether the gateway lets a piece of an upload through."""
+    least = -(-PIECE_BYTES // 2**20)
+    if least <= settings.BODY_LIMIT_MIB:
+        return []
+    return [
+        Error(
+            f"AIGC_BODY_LIMIT_MIB is {settings.BODY_LIMIT_MIB}, so that no file could be uploaded.",
+            hint=f"Uploads come in pieces of {least} MiB: allow that much at least, or unset it for 16.",
+            id="aigc.E014",
+        )
+    ]
 
 
 def _is_socket(bind: str) -> bool:

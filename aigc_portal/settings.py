@@ -216,6 +216,8 @@ UPLOAD_LIMIT_MIB = env.int("AIGC_UPLOAD_LIMIT_MIB", default=51_200)
 GATEWAY_SECRET = env("AIGC_GATEWAY_SECRET", default="") or own_secret(DATA_DIR, "gateway")
 # "kid:key" pairs, newest first: the first signs, all verify.
 GATEWAY_KEYS = env.list("AIGC_GATEWAY_KEYS", default=[]) or ["1:" + own_secret(DATA_DIR, "gateway-token")]
+# The largest request to the portal itself; files come in pieces of 8 MiB. Engines take what they like.
+BODY_LIMIT_MIB = env.int("AIGC_BODY_LIMIT_MIB", default=16)
 GATEWAY_BIND = env.list("AIGC_GATEWAY_BIND", default=["127.0.0.1", "::1"])
 # PEM files; needed when the portal's origin is https.
 GATEWAY_CERTIFICATE = env("AIGC_TLS_CERTIFICATE", default="")

@@ -28,6 +28,7 @@ class GatewaySettings:
     certificate_key: str
     admin_socket: Path
     storage: Path
+    portal_body_limit_mib: int
 
 
 def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
@@ -50,6 +51,7 @@ def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
         "AIGC_GW_PORTAL_ORIGIN": given.portal_origin,
         "AIGC_GW_BIND": " ".join(given.bind),
         "AIGC_GW_PORTAL": given.portal_bind,
+        "AIGC_GW_PORTAL_BODY_LIMIT": f"{given.portal_body_limit_mib}MiB",
         "AIGC_GW_AUTH": caddy_address(given.gwauth_bind),
         "AIGC_GW_SECRET": given.secret,
         "AIGC_GW_UPSTREAM_PATTERN": upstream_pattern(given.local_ports, given.upstream_patterns),

@@ -132,6 +132,11 @@ def test_impossible_local_ports(settings, ports):
     assert found(settings, LOCAL_PORTS=ports) == ["aigc.E012"]
 
 
+@pytest.mark.parametrize(("limit", "ids"), [(0, ["aigc.E014"]), (7, ["aigc.E014"]), (8, []), (16, [])])
+def test_a_piece_of_an_upload_has_to_pass_the_gateway(settings, limit, ids):
+    assert found(settings, BODY_LIMIT_MIB=limit) == ids
+
+
 @pytest.mark.parametrize("name", ["PORTAL_BIND", "GWAUTH_BIND", "PORTAL_HOST", "ENGINES_DOMAIN"])
 def test_local_ports_meet_a_service(settings, name):
     assert found(settings, LOCAL_PORTS=range(9500, 9600), **{name: "engines.localhost:9555"}) == ["aigc.E013"]

@@ -8,6 +8,8 @@ from typing import Protocol
 
 CHUNK_BYTES = 256 * 1024
 """How much is held in memory of a file that streams."""
+PIECE_BYTES = 8 * 1024 * 1024
+"""So much of an upload is sent in one request; static/js/uploads.js is told."""
 
 
 class Kind(StrEnum):

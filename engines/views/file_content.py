@@ -17,14 +17,12 @@ from engines import pictures
 from engines.errors import Unavailable
 from engines.file_room import Room, room_in
 from engines.file_words import FileRefused
-from engines.files.base import Content, Entry, FileRefusal, Files, Piece, Refusal
+from engines.files.base import PIECE_BYTES, Content, Entry, FileRefusal, Files, Piece, Refusal
 from engines.files.ranges import BadRange, parse_range
 from engines.views.membership import PortalRequest, member
 from engines.views.streaming import StreamedChunks
 from tenants.errors import NotAllowed, NotVisible, PortalError
 
-PIECE_BYTES = 8 * 1024 * 1024
-"""So much of an upload is sent in one request; static/js/files.js is told."""
 _POWERLESS = "default-src 'none'; sandbox"
 _FOR_GOOD = "private, max-age=31536000, immutable"  # the address names the file's version
 MIB = 1024 * 1024

@@ -26,6 +26,7 @@ LOCAL = GatewaySettings(
     certificate_key="",
     admin_socket=Path("/run/caddy.sock"),
     storage=Path("/data/caddy"),
+    portal_body_limit_mib=16,
 )
 CLUSTER = replace(
     LOCAL,
@@ -48,6 +49,7 @@ def test_on_one_machine_one_port_serves_all_names():
         "AIGC_GW_PORTAL_ORIGIN": "http://portal.localhost:8000",
         "AIGC_GW_BIND": "127.0.0.1 ::1",
         "AIGC_GW_PORTAL": "127.0.0.1:8001",
+        "AIGC_GW_PORTAL_BODY_LIMIT": "16MiB",
         "AIGC_GW_AUTH": "127.0.0.1:8002",
         "AIGC_GW_SECRET": "secret",
         "AIGC_GW_UPSTREAM_PATTERN": r"^127\.0\.0\.1:(20[0-9][0-9][0-9])$",

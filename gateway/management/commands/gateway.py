@@ -53,6 +53,7 @@ def _given(addresses: list[str]) -> GatewaySettings:
         certificate_key=settings.GATEWAY_CERTIFICATE_KEY,
         admin_socket=layout.run / "caddy.sock",
         storage=layout.data_dir / "caddy",
+        portal_body_limit_mib=settings.BODY_LIMIT_MIB,
     )
 
 
