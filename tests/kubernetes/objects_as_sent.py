@@ -51,6 +51,7 @@ def condition(kind: str, status: str = "True", reason: str = "", message: str = 
 
 
 PLACED = condition("PodScheduled")
+READY = condition("Ready", at=9)
 
 
 def unplaced(message: str, reason: str = "Unschedulable") -> Json:

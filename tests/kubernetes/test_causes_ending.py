@@ -9,6 +9,7 @@ from tests.kubernetes.objects_as_sent import (
     GPU,
     NOW,
     PLACED,
+    READY,
     condition,
     ended,
     node,
@@ -70,7 +71,7 @@ def test_devices_that_do_not_work():
         {"name": GPU, "resources": [{"resourceID": "GPU-1", "health": "Unhealthy"}, {"resourceID": "GPU-2", "health": "Healthy"}]}
     ]
     runs = {"state": {"running": {}}, "started": True, "allocatedResourcesStatus": unhealthy}
-    found = observe(seen(pod(PLACED, container=runs)), now=NOW)
+    found = observe(seen(pod(PLACED, READY, container=runs)), now=NOW)
     assert (found.phase, found.reason, found.evidence) == (Phase.READY, R.GPU_BROKEN, "unhealthy: nvidia.com/gpu GPU-1")
     found = observe(seen(pod(PLACED, container={"state": ended(1), "allocatedResourcesStatus": unhealthy})), now=NOW)
     assert (found.reason, found.evidence) == (R.GPU_BROKEN, "exit code 1; unhealthy: nvidia.com/gpu GPU-1")
@@ -175,7 +176,8 @@ def test_pods_that_the_cluster_ends(kind, message, ready, reason):
     ],
 )
 def test_a_machine_that_does_not_answer(machine, evidence):
-    runs = {"state": {"running": {}}, "started": True}
+    runs = {"state": {"running": {"startedAt": "2026-11-22T07:30:03Z"}}, "started": True}
+    lapsed = condition("Ready", "False", at=70)
     for more, phase in (({}, Phase.READY), ({"deletionTimestamp": "2026-11-22T07:40:00Z"}, Phase.STOPPING)):
-        found = observe(seen(pod(PLACED, container=runs, **more), node=machine), now=NOW)
+        found = observe(seen(pod(PLACED, lapsed, container=runs, **more), node=machine), now=NOW)
         assert (found.phase, found.reason, found.evidence) == (phase, R.NODE_LOST, evidence)

@@ -17,6 +17,7 @@ from tests.kubernetes.objects_as_sent import (
     NAMESPACE,
     NOW,
     PLACED,
+    READY,
     claim,
     clock,
     condition,
@@ -47,8 +48,7 @@ def test_nothing_was_ever_there():
 
 
 def test_a_run_in_full():
-    ready = condition("Ready", at=9)
-    assert look(pod(PLACED, ready, container=RUNS)) == Observation(
+    assert look(pod(PLACED, READY, container=RUNS)) == Observation(
         NAME,
         Phase.READY,
         NOW,
@@ -58,6 +58,33 @@ def test_a_run_in_full():
         started_at=at(1),
         ready_at=at(9),
     )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "phase", "ready_at"),
+    [
+        ([], Phase.STARTING, None),
+        ([condition("Ready", "False", at=2)], Phase.STARTING, None),
+        ([condition("Ready", "False", at=3)], Phase.STARTING, None),
+        ([condition("Ready", at=9)], Phase.READY, at(9)),
+        ([condition("Ready", "False", at=70)], Phase.READY, None),
+        ([condition("Ready", "Unknown", at=70)], Phase.READY, None),
+        ([{"type": "Ready", "status": "False"}], Phase.STARTING, None),
+    ],
+    ids=["not said", "not yet", "not yet, in the same second", "ready", "lapsed", "lapsed with its machine", "without a moment"],
+)
+def test_it_is_ready_once_its_service_leads_to_it_and_stays_so(conditions, phase, ready_at):
+    """The startup probe's word is not enough, and readiness that lapses for a moment is no new start."""
+    found = look(pod(PLACED, *conditions, container=RUNS))
+    assert (found.phase, found.reason, found.ready_at) == (phase, None, ready_at)
+    assert look(pod(PLACED, *conditions, container=LOADS)).phase == Phase.STARTING
+
+
+def test_the_readiness_of_an_earlier_life_is_none_of_this_one():
+    crashed = condition("Ready", "False", at=50)
+    again = {**RUNS, "state": {"running": {"startedAt": clock(60)}}, "restartCount": 1, "lastState": ended(1, finished=50)}
+    found = look(pod(PLACED, crashed, container=again))
+    assert (found.phase, found.reason) == (Phase.STARTING, Reason.ENGINE_EXITED)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +182,7 @@ def test_a_stateful_set_on_its_way_out_takes_its_pod_along():
 
 
 def test_a_pod_without_its_stateful_set_speaks_for_itself():
-    found = look(pod(PLACED, container=RUNS), stateful_set=None)
+    found = look(pod(PLACED, READY, container=RUNS), stateful_set=None)
     assert (found.phase, found.run_id, found.epoch) == (Phase.READY, "pod", 0)
 
 
@@ -191,13 +218,13 @@ def test_the_gpu_is_taken_from_when_the_machine_was_chosen(what, started_at):
 
 def test_clocks_that_differ_change_no_moment_of_the_clusters():
     """The cluster's moments are compared with each other only; what is ahead of the portal's clock is left as it is."""
-    ahead = pod(PLACED, condition("Ready", at=9), container=RUNS)
+    ahead = pod(PLACED, READY, container=RUNS)
     found = observe(seen(ahead), now=at(0) - timedelta(hours=1))
     assert (found.phase, found.started_at, found.ready_at) == (Phase.READY, at(1), at(9))
 
 
 def test_an_engine_that_began_again_is_ready_without_a_word_on_the_past():
-    again = pod(PLACED, container={**RUNS, "restartCount": 2, "lastState": ended(1)})
+    again = pod(PLACED, READY, container={**RUNS, "restartCount": 2, "lastState": ended(1)})
     assert (look(again).phase, look(again).reason, look(again).evidence) == (Phase.READY, None, "")
 
 
@@ -274,7 +301,7 @@ def test_pods_that_fail_one_after_the_other_are_given_up():
         found = look(*pods, stateful_set=applied, gone=gone)
         assert (found.phase, found.reason, found.run_id) == (Phase.BROKEN, Reason.GPU_BROKEN, pods[0]["metadata"]["uid"])
     assert (
-        look(pod(PLACED, container=RUNS, uid="fresh", creationTimestamp=clock(200)), stateful_set=applied, gone=gone).phase
+        look(pod(PLACED, READY, container=RUNS, uid="fresh", creationTimestamp=clock(200)), stateful_set=applied, gone=gone).phase
         == Phase.READY
     )
 

@@ -176,6 +176,19 @@ class Pod:
         return moment(self.conditions["Ready"], "lastTransitionTime") if self.holds("Ready") else None
 
     @property
+    def has_been_ready(self) -> bool:
+        """Whether its Service has led to the engine's present life: it does, or did so until the Pod ceased to be ready.
+
+        A condition that turned False after this life began was True in it; one that never was True is older than it. Both
+        moments are whole seconds, and readiness takes longer than one to lapse.
+        """
+        if self.holds("Ready"):
+            return True
+        began_at = moment(self.container.raw, "state", "running", "startedAt") if self.container else None
+        lapsed_at = moment(self.conditions.get("Ready"), "lastTransitionTime")
+        return began_at is not None and lapsed_at is not None and lapsed_at > began_at
+
+    @property
     def ended_at(self) -> datetime | None:
         """When its engine ended; else when it was told to; None if nobody saw either, or if it never had a GPU."""
         if self.scheduled_at is None:

@@ -109,7 +109,7 @@ def _lived(seen: Seen, pod: Pod, container: Container) -> Verdict:
     if container.is_init:
         return _because(Phase.PENDING, ended or (Reason.PLACED, ""))
     trouble = _trouble(seen, container) if container.is_running else None
-    if container.is_started:
+    if container.is_started and pod.has_been_ready:  # before, nobody gets to it; and a moment's lapse is no new start
         return _because(Phase.READY, trouble)
     return _because(Phase.STARTING, trouble or ended)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.kubernetes.double.api import CONTROLLER, Api
-from tests.kubernetes.double.clock import now
+from tests.kubernetes.double.clock import later, now
 from tests.kubernetes.double.errors import ApiError
 from tests.kubernetes.double.kubelet import Kubelet
 from tests.kubernetes.double.pod_status import settled
@@ -76,8 +76,11 @@ class Nodes:
         self.condition(name, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
         self.edit_spec(name, taints=self.taints(name) + UNREACHABLE)
         for pod in self.on(name):
-            not_ready = {"type": "Ready", "status": "False"}
             before = next((each for each in pod["status"].get("conditions", []) if each["type"] == "Ready"), None)
+            not_ready = {"type": "Ready", "status": "False"}
+            if before and before["status"] == "True":
+                # A real cluster notices after 40 seconds: never in the second in which a container began.
+                not_ready["lastTransitionTime"] = later(1)
             self.write_condition(pod, settled(not_ready, before, pod["metadata"]["generation"]))
             wait = next(
                 (each.get("tolerationSeconds") for each in pod["spec"]["tolerations"] if tolerates(each, UNREACHABLE[1])), 0
