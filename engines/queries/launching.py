@@ -153,6 +153,10 @@ class _Offers:
     def _shared_elsewhere(self) -> set[int]:
         return clusters_shared_by_others(self.tenant.pk)
 
+    @cached_property
+    def _pool_of_data(self) -> str:
+        return self.volume.pool if self.volume else ""
+
     def _of(self, gpu_class: GpuClass) -> list[Any]:
         """All capacities of the class, whether or not this launch could have them."""
         return [each for each in self._capacities if each.gpu_class_id == gpu_class.pk]
@@ -164,7 +168,9 @@ class _Offers:
         """Say why this launch cannot have these slots; empty if it can."""
         if self.volume is not None and capacity.cluster_id != self.volume.cluster_id:
             return _("Not on %(cluster)s, where the data is.") % {"cluster": self.volume.cluster}
-        if capacity.cluster.location == Cluster.Location.CLOUD and not self.tenant.may_burst:
+        if self.volume is not None and capacity.pool and capacity.pool != (self._pool_of_data or capacity.pool):
+            return _("Not in the part of %(cluster)s where the data is.") % {"cluster": self.volume.cluster}
+        if capacity.location == Cluster.Location.CLOUD and not self.tenant.may_burst:
             return _("Only in the cloud, which your team may not use.")
         if is_shared(gpu_class) and capacity.cluster_id in self._shared_elsewhere:
             return _("Another team uses it now, and its memory is shared.")
@@ -174,7 +180,7 @@ class _Offers:
         """Return what could be had, on premises first."""
         found: dict[str, list[Any]] = {}
         for each in self._open(gpu_class):
-            found.setdefault(each.cluster.location, []).append(each)
+            found.setdefault(each.location, []).append(each)
         return [
             Place(location, sum(each.slots for each in rows), sum(_free(each) for each in rows))
             for location in Cluster.Location
