@@ -64,9 +64,10 @@ def _nothing(_instance: Instance) -> bool:
 
 
 def _queue(instance: Instance) -> bool:
-    """Go on premises first again, where its data can be had there; what has just been taken to the cloud stays there."""
-    pool = instance.pool if instance.reason == Reason.BURST else first_pool(instance)
-    move(instance, S.QUEUED, reason=Reason.QUEUED, queued_at=timezone.now(), pool=pool)
+    """Go to the end of the line, on premises first; what was stopped to move to the cloud keeps its place, in both senses."""
+    moves_on = instance.reason == Reason.BURST
+    queued_at, pool = (instance.queued_at, instance.pool) if moves_on else (timezone.now(), first_pool(instance))
+    move(instance, S.QUEUED, reason=Reason.QUEUED, queued_at=queued_at, pool=pool)
     return True
 
 

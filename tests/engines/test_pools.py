@@ -13,6 +13,7 @@ from engines.forms import GpuClassForm
 from engines.models import Capacity, Instance, InstanceEvent, Volume
 from engines.operations import instances
 from engines.operations.placement import choose_place
+from engines.pools import first_pool
 from engines.queries.launching import Place, class_options
 from engines.reconcile import reconcile
 from tests import factories
@@ -139,6 +140,14 @@ def test_what_lined_up_before_the_nodes_were_divided_or_while_they_were_is_place
     instance = waiting(acme, alice, lab, pool=before)
     reconcile(instance.pk)
     assert (where(instance), instance.state) == (after, "queued")
+
+
+@pytest.mark.parametrize(("may_burst", "expected"), [(False, "onprem"), (True, "cloud")])
+def test_only_who_may_use_the_cloud_is_placed_there(acme, alice, lab, may_burst, expected):
+    acme.may_burst = may_burst
+    acme.save()
+    Capacity.objects.filter(pool="onprem").update(slots=0)
+    assert first_pool(waiting(acme, alice, lab, pool="")) == expected
 
 
 # --- Moving -------------------------------------------------------------------------------------------------------------

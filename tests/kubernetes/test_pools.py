@@ -5,13 +5,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engines.bursting import burst_overdue
+from engines.bursting import burst, burst_overdue
 from engines.capacity import record_capacity
 from engines.clusters import get_cluster
 from engines.clusters.base import GpuSpec, VolumeRef
 from engines.models import Capacity, GpuClass, Instance
 from engines.operations import instances
+from engines.reconcile import reconcile
+from engines.states import HOLDS_GPU
 from engines.workloads import gpu_spec
+from tests import factories
+from tests.engines.test_races import together
 from tests.kubernetes.double import KubernetesDouble, node
 from tests.kubernetes.living import RESOURCE, Living, make_class, make_row, make_version
 from tests.kubernetes.scenes import namespace
@@ -289,3 +293,33 @@ def test_a_claim_goes_where_its_first_pod_goes_until_a_node_is_chosen(living, do
     chosen = {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "hall-1"}}}
     double.merge("persistentvolumeclaims", NAMESPACE, "v-new", chosen)
     assert not adapter.can_mount(volume, pool="cloud")
+
+
+# --- At once ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("attempt", range(3))
+def test_admission_and_move_at_once_give_each_slot_once(attempt, double, tmp_path, acme, alice, bursting):
+    row = make_row(double.kubeconfig(tmp_path / "kubeconfig"), slots=0, pools=POOLS)
+    for pool in POOLS:
+        Capacity.objects.create(cluster=row, gpu_class=make_class(), pool=pool, slots=1)
+    version, long_ago = make_version(), timezone.now() - timedelta(hours=1)
+    fields = {"gpu_class": make_class(), "engine_version": version, "pool": "onprem", "queued_at": long_ago}
+    rows = [
+        factories.make_instance(
+            acme, alice, row, volume=factories.make_volume(acme, alice, row, namespace=NAMESPACE), state="queued", **fields
+        )
+        for _ in range(4)
+    ]
+    together(lambda number: (reconcile if number % 2 else burst)(rows[number // 2].pk if number % 2 else rows[number // 2]))
+    for each in rows:
+        reconcile(each.pk)
+    held = Instance.objects.filter(state__in=HOLDS_GPU)
+    assert sorted(held.values_list("pool", flat=True)) == ["cloud", "onprem"]
+    assert Instance.objects.filter(pool="cloud").count() == 1
+    names = {each.workload.name for each in held.select_related("volume")}
+    assert {each["metadata"]["name"] for each in double.objects("statefulsets")} == names
+    wait_until(lambda: len([pod for pod in double.objects("pods", NAMESPACE) if pod["spec"].get("nodeName")]) == 2)
+    on = {pod["metadata"]["name"].removesuffix("-0"): pod["spec"]["nodeName"] for pod in double.objects("pods", NAMESPACE)}
+    assert on == {each.workload.name: "cloud-1" if each.pool == "cloud" else "hall-1" for each in held.select_related("volume")}
