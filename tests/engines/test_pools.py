@@ -264,6 +264,12 @@ def test_who_may_not_use_the_cloud_is_offered_the_pool_on_premises_alone(alice_i
     assert (offer.places, offer.refusal) == ([], "Only in the cloud, which your team may not use.")
 
 
+def test_an_instances_page_says_which_pool(client, alice, bursting, lab):
+    instance = factories.make_instance(bursting, alice, lab, state="running", pool="cloud")
+    client.force_login(alice)
+    assert "<dd>lab, cloud</dd>" in client.get(f"/acme/instances/{instance.slug}/?tab=overview").content.decode()
+
+
 def test_kept_data_is_offered_the_pool_where_it_is(alice, alice_in_acme, bursting, engine_version, lab):
     volume = has_data(bursting, alice, lab)
     factories.make_instance(bursting, alice, lab, volume=volume, state="deleted", pool="onprem")

@@ -131,6 +131,18 @@ def test_slots_by_policy_are_of_the_pool_that_they_name(make_adapter):
     assert [(each.pool, each.total) for each in adapter.capacity([rtx])] == [("onprem", 1), ("cloud", 8)]
 
 
+@pytest.mark.parametrize(
+    ("pools", "expected"),
+    [
+        (POOLS, (True, "onprem: 1 nodes, cloud: 1 nodes, in none: 1")),
+        ({"onprem": {}, "cloud": {"zone": "moon"}}, (None, "onprem: 1 nodes, cloud: 0 nodes, in none: 2")),
+    ],
+)
+def test_the_connection_test_counts_their_nodes(make_adapter, pools, expected):
+    [found] = [each for each in make_adapter(pools=pools).inspect() if each.subject == "pools"]
+    assert (found.ok, found.detail) == expected
+
+
 # --- Where launches go --------------------------------------------------------------------------------------------------
 
 
