@@ -109,6 +109,7 @@ def _admitted(instance: Instance) -> bool:
             S.PROVISIONING,
             reason=Reason.ADMITTED,
             applied_generation=instance.generation,
+            pool=instance.pool,  # as read, for it is applied so, even if the cluster was divided a moment ago
             run_id="",
             upstream="",
             ready_at=None,

@@ -106,7 +106,7 @@ def _engine_option(engine: Engine, versions: list[EngineVersion], kinds: set[str
 def class_options(membership: Membership, version: EngineVersion, volume: Volume | None) -> list[ClassOption]:
     """Return all classes on offer, usable and small ones first: where the tenant may launch, and the volume is if there is one.
 
-    Six queries.
+    Six queries, and one more for data in a cluster that is divided into pools.
     """
     offers = _Offers(membership.tenant, version, volume)
     history = typical_phases(version)
@@ -130,7 +130,7 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
 
 
 def usable_class(membership: Membership, version: EngineVersion, volume: Volume | None, slug: str) -> GpuClass | None:
-    """Return the class if `class_options` would offer it without a refusal; three queries at most, one more of a shared class."""
+    """Return the class if `class_options` would offer it without a refusal; three queries, or five of a shared one in a pool."""
     found = GpuClass.objects.filter(hidden=False, slug=slug).first()
     if found is None:
         return None

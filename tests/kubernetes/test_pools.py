@@ -9,6 +9,7 @@ from engines.bursting import burst, burst_overdue
 from engines.capacity import record_capacity
 from engines.clusters import get_cluster
 from engines.clusters.base import GpuSpec, VolumeRef
+from engines.clusters.kubernetes.nodes import fits
 from engines.models import Capacity, GpuClass, Instance
 from engines.operations import instances
 from engines.reconcile import reconcile
@@ -290,6 +291,34 @@ def test_data_that_was_made_in_the_cloud_is_resumed_there_or_waits(living, launc
     count(living)
     living.drive(second, "running")
     assert (second.pool, machine(living, second)) == ("cloud", "cloud-1")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "met"),
+    [
+        ({"key": "zone", "operator": "In", "values": ["hall", "yard"]}, True),
+        ({"key": "zone", "operator": "In", "values": ["yard"]}, False),
+        ({"key": "zone", "operator": "NotIn", "values": ["yard"]}, True),
+        ({"key": "zone", "operator": "NotIn", "values": ["hall"]}, False),
+        ({"key": "row", "operator": "NotIn", "values": ["a"]}, True),
+        ({"key": "zone", "operator": "Exists"}, True),
+        ({"key": "row", "operator": "Exists"}, False),
+        ({"key": "row", "operator": "DoesNotExist"}, True),
+        ({"key": "zone", "operator": "DoesNotExist"}, False),
+        ({"key": "rack", "operator": "Gt", "values": ["6"]}, True),
+        ({"key": "rack", "operator": "Gt", "values": ["7"]}, False),
+        ({"key": "rack", "operator": "Lt", "values": ["10"]}, True),
+        ({"key": "rack", "operator": "Lt", "values": ["7"]}, False),
+        ({"key": "row", "operator": "Lt", "values": ["7"]}, False),
+    ],
+)
+def test_what_a_volume_asks_of_a_node(requirement, met):
+    here = node("hall-1", {}, {"zone": "hall", "rack": "7"})
+    itself = {"key": "metadata.name", "operator": "In", "values": ["hall-1"]}
+    assert fits(here, {"matchExpressions": [requirement]}) is met
+    assert fits(here, {"matchExpressions": [requirement], "matchFields": [itself]}) is met
+    assert not fits(here, {"matchExpressions": [requirement], "matchFields": [itself | {"values": ["hall-2"]}]})
+    assert not fits(here, {})
 
 
 def test_a_claim_goes_where_its_first_pod_goes_until_a_node_is_chosen(living, double):

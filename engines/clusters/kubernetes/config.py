@@ -56,9 +56,7 @@ class KubernetesConfig:
     # LimitRange by type and bound: {"Container": {"max": {"memory": "96Gi"}}, "PersistentVolumeClaim": {"max": …}}
     request_timeout_seconds: float = 10.0
     pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # one of POOLS → labels of its nodes, by default POOL
-    slots: Mapping[str, int] = field(
-        default_factory=dict
-    )  # GPU class → how many, where nodes do not say; "pool/class" with pools
+    slots: Mapping[str, int] = field(default_factory=dict)  # GPU class → how many, where nodes do not say; pool/class with pools
     files_image: str = ""  # the portal's own image, which serves the files of volumes; without one they cannot be seen
     probe_image: str = "busybox:1.37"  # with sh, nc and wget, for the connection test's Pod
     kubeconfig_content: str = field(default="", repr=False)  # of the stored secret; never part of the configuration itself
