@@ -25,12 +25,15 @@ class GpuClassForm(forms.Form):
 
     def __init__(self, *args: Any, instance: Instance, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        there = GpuClass.objects.filter(capacities__cluster=instance.cluster, capacities__slots__gt=0, hidden=False)
+        where = {"capacities__cluster": instance.cluster, "capacities__slots__gt": 0}
+        if instance.pool and instance.volume.provisioned_at is not None:
+            where["capacities__pool"] = instance.pool
+        there = GpuClass.objects.filter(hidden=False, **where)
         offered = GpuClass.objects.filter(Q(pk__in=there) | Q(pk=instance.gpu_class_id))
         self.fields["gpu_class"].queryset = offered  # type: ignore[attr-defined]
         if instance.volume.provisioned_at is not None:
-            where = gettext("Those of %(cluster)s, where its data is.") % {"cluster": instance.cluster}
-            self.fields["gpu_class"].help_text = escape(where)  # help texts are taken for HTML
+            said = gettext("Those of %(cluster)s, where its data is.") % {"cluster": instance.cluster}
+            self.fields["gpu_class"].help_text = escape(said)  # help texts are taken for HTML
         self.initial.setdefault("gpu_class", instance.gpu_class_id)
 
 

@@ -56,7 +56,7 @@ def move(instance: Instance, state: InstanceState, *, reason: Reason, evidence: 
 
 def wake_next(instance: Instance) -> None:
     """Ask for whoever has waited longest for a slot of this one's class: one became free, or more than one was."""
-    waiting = Instance.objects.in_line().filter(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id)
+    waiting = Instance.objects.in_line().placed(**instance.placement)
     first = waiting.order_by("queued_at", "pk").values_list("pk", flat=True).first()
     if first is not None:
         hints.reconcile_soon(first)
@@ -221,7 +221,9 @@ def _stopped(instance: Instance) -> None:
     if failure and instance.desired_state == DesiredState.RUNNING:
         fail(instance, failure, instance.evidence)
     else:
-        reason = Reason(instance.reason) if instance.reason in {Reason.PAUSED, Reason.CANCELLED} else Reason.GONE
+        moves_on = instance.reason == Reason.BURST and instance.desired_state == DesiredState.RUNNING
+        kept = moves_on or instance.reason in {Reason.PAUSED, Reason.CANCELLED}
+        reason = Reason(instance.reason) if kept else Reason.GONE
         move(instance, S.STOPPED, reason=reason, upstream="", ready_at=None)
         hints.reconcile_on_commit(instance.pk)
 

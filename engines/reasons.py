@@ -307,6 +307,19 @@ EXPLANATIONS: dict[Reason, Explanation] = {
 }
 
 
+NO_MACHINE_FITS = frozenset(
+    {
+        Reason.NO_CAPACITY,
+        Reason.NODES_FULL,
+        Reason.NODES_CLOSED,
+        Reason.NO_SUCH_GPU,
+        Reason.NO_NODES,
+        Reason.CLASS_MISCONFIGURED,
+    }
+)
+"""Why a cluster has no machine for a workload although a slot was counted for it."""
+
+
 def is_failure(reason: str) -> bool:
     """Tell whether stopping for `reason` leaves the instance failed rather than stopped."""
     return EXPLANATIONS[Reason(reason)].failure if reason else False

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from engines.clusters import get_cluster
+from engines.clusters import get_cluster, pools_of
 from engines.clusters.base import ClusterError, ClusterUnavailable, Observation, StaleEpoch
 from engines.errors import StaleState
 from engines.models import Cluster, Instance, Volume
 from engines.observe import explain, fail, move, note, observe, wake_next
+from engines.pools import first_pool
 from engines.reasons import Reason
 from engines.sharing import lock_slots, others_hold
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
@@ -63,12 +64,17 @@ def _nothing(_instance: Instance) -> bool:
 
 
 def _queue(instance: Instance) -> bool:
-    move(instance, S.QUEUED, reason=Reason.QUEUED, queued_at=timezone.now())
+    """Go to the end of the line, on premises first; what was stopped to move to the cloud keeps its place, in both senses."""
+    moves_on = instance.reason == Reason.BURST
+    queued_at, pool = (instance.queued_at, instance.pool) if moves_on else (timezone.now(), first_pool(instance))
+    move(instance, S.QUEUED, reason=Reason.QUEUED, queued_at=queued_at, pool=pool)
     return True
 
 
 def _start(instance: Instance) -> bool:
     """Take a slot, first come first served, then apply."""
+    if instance.pool not in pools_of(instance.cluster):
+        return _find_pool(instance)
     if not _admitted(instance):
         return False
     again = _apply(instance)
@@ -76,25 +82,34 @@ def _start(instance: Instance) -> bool:
     return again
 
 
+def _find_pool(instance: Instance) -> bool:
+    """Place what lined up before its cluster's nodes were divided, or while they still were."""
+    unmoved = Instance.objects.filter(pk=instance.pk, state=instance.state, generation=instance.generation)
+    unmoved.update(pool=first_pool(instance))
+    return True
+
+
 def _admitted(instance: Instance) -> bool:
     if instance.tenant.suspended_at is not None:
         return False  # it waits, and keeps nobody else waiting, until the suspension is lifted
     with transaction.atomic():
-        capacity = lock_slots({instance.cluster_id}, instance.gpu_class).get(instance.cluster_id)
+        rows = lock_slots({instance.cluster_id}, instance.gpu_class)
         if others_hold(tenant_id=instance.tenant_id, cluster_id=instance.cluster_id, gpu_class=instance.gpu_class):
             explain(instance, Reason.SHARED_GPU_TAKEN)
             return False
-        slots = capacity.slots if capacity else 0
+        slots = sum(row.slots for row in rows if row.pool == instance.pool)
         ahead = Instance.objects.ahead_of(instance).count()
-        taken = Instance.objects.holding(cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id).count()
+        taken = Instance.objects.holding(**instance.placement).count()
         if taken + ahead >= slots:
-            explain(instance, Reason.NO_CAPACITY)
+            if instance.reason != Reason.VOLUME_ELSEWHERE:  # which says more: why it does not go where slots are free
+                explain(instance, Reason.NO_CAPACITY)
             return False
         move(
             instance,
             S.PROVISIONING,
             reason=Reason.ADMITTED,
             applied_generation=instance.generation,
+            pool=instance.pool,  # as read, for it is applied so, even if the cluster was divided a moment ago
             run_id="",
             upstream="",
             ready_at=None,

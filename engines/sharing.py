@@ -15,15 +15,15 @@ def is_shared(gpu_class: GpuClass) -> bool:
     return gpu_class.sharing == GpuClass.Sharing.TIME_SLICING
 
 
-def lock_slots(cluster_ids: set[int], gpu_class: GpuClass) -> dict[int, Capacity]:
-    """Lock what slots of the class are handed out under, and return the class's own rows by cluster.
+def lock_slots(cluster_ids: set[int], gpu_class: GpuClass) -> list[Capacity]:
+    """Lock what slots of the class are handed out under, and return the class's own rows: one for each pool of a divided cluster.
 
     Of a shared class, the rows of all shared classes there: who has one of them decides about the others. Always in one order,
     and before the instance's own row, so that nobody waits for each other.
     """
     alike = Q(gpu_class__sharing=gpu_class.sharing) if is_shared(gpu_class) else Q(gpu_class=gpu_class)
     rows = Capacity.objects.select_for_update(of=("self",)).filter(alike, cluster_id__in=cluster_ids).order_by("pk")
-    return {row.cluster_id: row for row in rows if row.gpu_class_id == gpu_class.pk}
+    return [row for row in rows.select_related("cluster") if row.gpu_class_id == gpu_class.pk]
 
 
 def lock_shared_slots(cluster_id: int, gpu_class: GpuClass) -> None:

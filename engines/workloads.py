@@ -31,6 +31,7 @@ def workload_spec(instance: Instance) -> WorkloadSpec:
         startup_limit_seconds=version.startup_limit_seconds,
         stop_grace_seconds=settings.STOP_GRACE_SECONDS,
         run_as=version.run_as,
+        pool=instance.pool,
         gpu=gpu_spec(instance.gpu_class),
     )
 

@@ -45,7 +45,7 @@ def capacities() -> list[Capacity]:
     """Every class of every cluster with its slots, annotated with those `taken` and `free`, and the launches `waiting`."""
     rows = Capacity.objects.annotate(taken=slots_taken(), waiting=launches_waiting())
     rows = rows.annotate(free=Greatest(F("slots") - F("taken"), 0))
-    return list(rows.select_related("cluster", "gpu_class").order_by("cluster__name", "gpu_class__name"))
+    return list(rows.select_related("cluster", "gpu_class").order_by("cluster__name", "gpu_class__name", "-pool"))
 
 
 def queues() -> list[Queue]:

@@ -138,7 +138,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         (None, {"fields": (("name", "slug"), ("state_badge", "desired"), "why", "evidence")}),
         (
             _("What and where"),
-            {"fields": (("tenant", "owner"), ("engine_version", "gpu_class"), ("cluster", "volume"))},
+            {"fields": (("tenant", "owner"), ("engine_version", "gpu_class"), ("cluster", "pool"), "volume")},
         ),
         (
             _("Run"),

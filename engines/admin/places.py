@@ -129,12 +129,15 @@ class ClusterAdmin(ClusterTools):
 
     @display(description=_("slots"))
     def slot_count(self, cluster: Cluster) -> str:
-        return ", ".join(f"{each.slots} × {each.gpu_class}" for each in cluster.capacities.all())
+        return ", ".join(
+            f"{each.slots} × {each.gpu_class}" + (f" ({each.get_pool_display()})" if each.pool else "")
+            for each in cluster.capacities.all()
+        )
 
 
 @admin.register(Capacity)
 class CapacityAdmin(ReadOnlyCapacity, ModelAdmin):
-    list_display = ("cluster", "gpu_class", "taken", "slots", "largest_node", "evidence")
+    list_display = ("cluster", "pool", "gpu_class", "taken", "slots", "largest_node", "evidence")
     list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
     list_filter_submit = True
     list_select_related = ("cluster", "gpu_class")

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from engines.clusters.base import Cluster, ClusterUnavailable
+from engines.clusters.base import POOLS, Cluster, ClusterUnavailable
 from engines.clusters.names import namespace_name
 from engines.sealing import Unreadable
 
@@ -45,6 +45,12 @@ def get_cluster(row: ClusterRow) -> Cluster:
 def namespace_of(row: ClusterRow, tenant_slug: str) -> str:
     """Return where the objects of a tenant's new volumes and their workloads go; empty where a cluster has no such thing."""
     return "" if row.kind == "local" else namespace_name(str(row.config.get("namespace_prefix", "aigc-t-")), tenant_slug)
+
+
+def pools_of(row: ClusterRow) -> tuple[str, ...]:
+    """Return what the cluster's nodes are divided into, in the order in which launches go there; ("",) where they are not."""
+    pools = row.config.get("pools") or ()
+    return tuple(pool for pool in POOLS if pool in pools) or ("",)  # type: ignore[operator]
 
 
 def config_problem(kind: str, slug: str, config: Mapping[str, object]) -> str:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from engines.files.base import Files
 from engines.reasons import Reason
 
+POOLS = ("onprem", "cloud")
+"""What the nodes of one cluster may be divided into, in the order in which launches go there; named as locations are."""
+
 
 class Phase(StrEnum):
     """What a cluster says of one workload."""
@@ -136,7 +139,7 @@ class WorkloadSpec:
     startup_limit_seconds: int = 300
     stop_grace_seconds: float = 20
     run_as: str = ""  # numeric user, "root" or "0", empty for the cluster's default
-    pool: str = ""  # which pool of nodes it must run on; empty for any
+    pool: str = ""  # one of POOLS: it must run on these nodes; empty in a cluster that is not divided
     pod_patch: Mapping[str, Any] = field(default_factory=dict)  # the engine version's, applied after the GPU class's
     gpu: GpuSpec = field(default_factory=lambda: GpuSpec("cpu"))
 
@@ -184,12 +187,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class ClassCapacity:
-    """Slots of one GPU class in a cluster."""
+    """Slots of one GPU class in a cluster, or in one pool of a cluster that is divided."""
 
     gpu_class: str
     total: int  # that our workloads can have: what there is, less what others hold
     largest_node: int = 0  # of these on the one node that has most, where there are nodes
     evidence: str = ""  # why there are none, in raw words for operators
+    pool: str = ""  # one of POOLS
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,9 @@ class Cluster(Protocol):
     def volume_exists(self, volume: VolumeRef) -> bool:
         """Tell whether the volume is there."""
 
+    def can_mount(self, volume: VolumeRef, *, pool: str) -> bool:
+        """Tell whether a workload in the pool could have the volume; True also for one that is not there, or lies nowhere yet."""
+
     def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
         """Measure a volume; ClusterError(VOLUME_MISSING) if it is not there, ClusterUnavailable where it cannot be told now."""
 
@@ -313,7 +320,7 @@ class Cluster(Protocol):
         """
 
     def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
-        """Count the slots of every GPU class that this cluster offers; `classes` are all there are in the catalog."""
+        """Count the slots of every GPU class that this cluster offers, pool by pool; `classes` are all of the catalog."""
 
     def propose_classes(self) -> list[Proposal]:
         """Propose GPU classes for what the cluster advertises; empty where it cannot tell."""

@@ -1,6 +1,7 @@
 """What can be launched, and on what."""
 
 from datetime import timedelta
+from typing import TypedDict
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -225,6 +226,10 @@ class Cluster(models.Model):
         """Tell whether its watcher was awake once and is not any more, so that what is known of it is old."""
         return self.watched_at is not None and self.watched_at < timezone.now() - self.SILENT_AFTER
 
+    def place(self, pool: str) -> str:
+        """Name it and, where it is divided, one of its pools: for operators."""
+        return f"{self}/{pool}" if pool else str(self)
+
     def credential(self, name: str) -> str:
         """Return a stored secret in the clear; KeyError if there is none of this name, sealing.Unreadable without its key."""
         sealed = self.secrets.filter(name=name).values_list("sealed", flat=True).first()
@@ -254,13 +259,23 @@ class ClusterSecret(models.Model):
         return f"<ClusterSecret {self.pk}>"
 
 
+class Placement(TypedDict):
+    """What slots are counted by."""
+
+    cluster_id: int
+    gpu_class_id: int
+    pool: str
+
+
 class Capacity(models.Model):
-    """How many slots of a GPU class a cluster has. The row is the lock under which slots are handed out."""
+    """How many slots of a GPU class a cluster has, or one of its pools. The row is the lock under which slots are handed out."""
 
     EVIDENCE_LENGTH = 300
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("cluster"))
     gpu_class = models.ForeignKey(GpuClass, on_delete=models.CASCADE, related_name="capacities", verbose_name=_("GPU class"))
+    # Empty in a cluster whose nodes are not divided.
+    pool = models.CharField(_("pool"), max_length=6, choices=Cluster.Location.choices, blank=True, default="")
     slots = models.PositiveIntegerField(_("slots"), default=0)
     largest_node = models.PositiveIntegerField(_("on the largest node"), default=0)
     evidence = models.CharField(_("why there are none"), max_length=EVIDENCE_LENGTH, blank=True)
@@ -268,7 +283,17 @@ class Capacity(models.Model):
     class Meta:
         verbose_name = _("capacity")
         verbose_name_plural = _("capacities")
-        constraints = [models.UniqueConstraint(fields=["cluster", "gpu_class"], name="one_capacity_per_class")]
+        constraints = [models.UniqueConstraint(fields=["cluster", "gpu_class", "pool"], name="one_capacity_per_class")]
 
     def __str__(self) -> str:
-        return f"{self.slots} × {self.gpu_class} @ {self.cluster}"
+        return f"{self.slots} × {self.gpu_class} @ {self.cluster.place(self.pool)}"
+
+    @property
+    def placement(self) -> Placement:
+        """Where its slots are."""
+        return {"cluster_id": self.cluster_id, "gpu_class_id": self.gpu_class_id, "pool": self.pool}
+
+    @property
+    def location(self) -> Cluster.Location:
+        """Where its nodes are: each pool is in one place, and so is a cluster that has none."""
+        return Cluster.Location(self.pool or self.cluster.location)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from engines.clusters.base import WorkloadRef
 from engines.clusters.names import new_slug, volume_name, workload_name
 from engines.errors import IllegalTransition, StaleState
+from engines.models.catalog import Cluster, Placement
 from engines.reasons import EXPLANATIONS, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
 from tenants.models import Membership
@@ -35,18 +36,24 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         given_up = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
         return self.filter(desired_state=DesiredState.RUNNING).exclude(given_up | models.Q(state=InstanceState.DELETED))
 
-    def holding(self, *, cluster_id: int, gpu_class_id: int) -> Self:
-        """Instances whose slot of this class is taken."""
-        return self.filter(cluster_id=cluster_id, gpu_class_id=gpu_class_id, state__in=HOLDS_GPU)
+    def placed(self, *, cluster_id: int, gpu_class_id: int, pool: str) -> Self:
+        """Instances whose slots of this class count there: one that was placed before its cluster was divided counts in every
+        pool, and in a cluster that is not divided any more all count."""
+        there = self.filter(cluster_id=cluster_id, gpu_class_id=gpu_class_id)
+        return there.filter(pool__in=["", pool]) if pool else there
+
+    def holding(self, *, cluster_id: int, gpu_class_id: int, pool: str) -> Self:
+        """Instances whose slot of this class is taken there."""
+        return self.placed(cluster_id=cluster_id, gpu_class_id=gpu_class_id, pool=pool).filter(state__in=HOLDS_GPU)
 
     def in_line(self) -> Self:
         """Instances that wait for a slot and may be given one; those of suspended tenants keep nobody waiting."""
         return self.filter(state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING, tenant__suspended_at=None)
 
     def ahead_of(self, instance: "Instance") -> Self:
-        """Instances that will be given a slot of this one's class and cluster before it."""
+        """Instances that will be given a slot of this one's class before it, where it waits."""
         earlier = models.Q(queued_at__lt=instance.queued_at) | models.Q(queued_at=instance.queued_at, pk__lt=instance.pk)
-        return self.in_line().filter(earlier, cluster_id=instance.cluster_id, gpu_class_id=instance.gpu_class_id)
+        return self.in_line().placed(**instance.placement).filter(earlier)
 
 
 class Instance(models.Model):
@@ -65,6 +72,8 @@ class Instance(models.Model):
         "engines.GpuClass", on_delete=models.PROTECT, related_name="instances", verbose_name=_("GPU class")
     )
     cluster = models.ForeignKey("engines.Cluster", on_delete=models.PROTECT, related_name="instances", verbose_name=_("cluster"))
+    # Which of its cluster's nodes it runs on or waits for; empty where they are not divided.
+    pool = models.CharField(_("pool"), max_length=6, choices=Cluster.Location.choices, blank=True, default="")
     volume = models.ForeignKey("engines.Volume", on_delete=models.PROTECT, related_name="instances", verbose_name=_("volume"))
 
     desired_state = models.CharField(
@@ -118,6 +127,11 @@ class Instance(models.Model):
     def workload(self) -> WorkloadRef:
         """What runs for it in the cluster; reads the volume."""
         return WorkloadRef(workload_name(self.slug), self.volume.namespace, volume_name(self.volume.slug))
+
+    @property
+    def placement(self) -> Placement:
+        """Where its slot is, or will be."""
+        return {"cluster_id": self.cluster_id, "gpu_class_id": self.gpu_class_id, "pool": self.pool}
 
     @property
     def explanation(self) -> Explanation | None:

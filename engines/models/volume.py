@@ -72,6 +72,13 @@ class Volume(models.Model):
         return False if writer.engine_id != version.engine_id or must_migrate else None
 
     @property
+    def pool(self) -> str:
+        """Name the part of its cluster where an instance last had it, which may be the only one that can mount it."""
+        if self.provisioned_at is None:
+            return ""
+        return self.instances.order_by("-created_at").values_list("pool", flat=True).first() or ""
+
+    @property
     def size_bytes(self) -> int:
         """What was asked for; whether a cluster keeps to it is the cluster's affair."""
         return self.size_gib * 1024**3

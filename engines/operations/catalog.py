@@ -9,7 +9,7 @@ from django.db import connection, models, transaction
 
 from engines import catalog_schema as schema
 from engines.catalog_file import CatalogError, Known, read_catalog
-from engines.clusters import config_problem
+from engines.clusters import config_problem, pools_of
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass
 from engines.operations.catalog_fields import IN_FILE, engine_fields, gpu_class_fields, version_fields
 from engines.operations.versions import FIXED_FIELDS
@@ -151,6 +151,10 @@ class _Load:
             self.problems.append(f"{self.where('clusters', cluster.slug)}.kind: {problem}")
             return
         slots = {each.gpu_class: each.slots for each in cluster.slots}
+        if slots and row is not None and pools_of(row) != ("",):
+            where = self.where("clusters", cluster.slug)
+            self.problems.append(f"{where}.slots: its nodes are divided; set them by pool in the cluster's own configuration")
+            return
         config = dict(row.config) if row is not None else {}
         if slots:
             config["slots"] = config.get("slots", {}) | slots
@@ -159,7 +163,7 @@ class _Load:
             fields["location"] = cluster.location
         row = self.put(Cluster.objects, {"slug": cluster.slug}, fields, f"cluster {cluster.slug}")
         for slug, number in slots.items():
-            key = {"cluster": row, "gpu_class": GpuClass.objects.get(slug=slug)}
+            key = {"cluster": row, "gpu_class": GpuClass.objects.get(slug=slug), "pool": ""}
             self.put(Capacity.objects, key, {"slots": number}, f"capacity {cluster.slug} {slug}")
 
 

@@ -14,7 +14,7 @@ from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
 from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_tenant
-from engines.operations.placement import choose_cluster, require_compatible_data, require_fitting_class, require_turn
+from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
 from engines.reasons import Reason
 from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
@@ -52,15 +52,16 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
-    cluster = choose_cluster(engine_version, gpu_class, tenant=tenant, wanted=volume.cluster if volume else cluster)
+    wanted, pool = (volume.cluster, volume.pool) if volume else (cluster, "")
+    place = choose_place(engine_version, gpu_class, tenant=tenant, wanted=wanted, pool=pool)
     name = _free_name(tenant, name)
     owner = membership.user
     if volume is None:
         volume = Volume.objects.create(
             tenant=tenant,
             owner=owner,
-            cluster=cluster,
-            namespace=namespace_of(cluster, tenant.slug),
+            cluster=place.cluster,
+            namespace=namespace_of(place.cluster, tenant.slug),
             name=_volume_name(tenant, name),
             size_gib=size_gib,
         )
@@ -72,7 +73,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
                 name=name,
                 engine_version=engine_version,
                 gpu_class=gpu_class,
-                cluster=cluster,
+                cluster=place.cluster,
+                pool=place.pool,
                 volume=volume,
                 reason=Reason.LAUNCHED,
             )
@@ -149,15 +151,16 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     if gpu_class == instance.gpu_class:
         return
     require_fitting_class(instance.engine_version, gpu_class)
-    choose_cluster(instance.engine_version, gpu_class, tenant=tenant, wanted=instance.cluster)
+    pool = instance.pool if instance.volume.provisioned_at else ""
+    place = choose_place(instance.engine_version, gpu_class, tenant=tenant, wanted=instance.cluster, pool=pool)
     given_up = instance.state == InstanceState.FAILED and not instance.retry_due
     if instance.desired_state == DesiredState.RUNNING and not given_up:
         _require_room(tenant, gpu_class, instance)
-    old, instance.gpu_class = instance.gpu_class, gpu_class
+    old, instance.gpu_class, instance.pool = instance.gpu_class, gpu_class, place.pool
     instance.generation += 1  # a reconciler that read the old class must not start it
     if given_up:
         instance.settled_generation = instance.generation  # choosing a class is not yet a retry
-    instance.save(update_fields=["gpu_class", "generation", "settled_generation"])
+    instance.save(update_fields=["gpu_class", "pool", "generation", "settled_generation"])
     _log(instance, by, Reason.CLASS_CHANGED, evidence=f"{old} → {gpu_class}")
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)

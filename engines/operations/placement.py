@@ -6,27 +6,28 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from engines.capacity import slots_taken
+from engines.clusters import pools_of
 from engines.errors import Unavailable
 from engines.models import Capacity, Cluster, EngineVersion, GpuClass, Volume
 from engines.sharing import lock_shared_slots, others_want_or_hold
 from tenants.models import Tenant
 
 
-def choose_cluster(
-    engine_version: EngineVersion, gpu_class: GpuClass, *, tenant: Tenant, wanted: Cluster | None = None
-) -> Cluster:
-    """Return the cluster for a launch, or the wanted one if it has the class at all.
+def choose_place(
+    engine_version: EngineVersion, gpu_class: GpuClass, *, tenant: Tenant, wanted: Cluster | None = None, pool: str = ""
+) -> Capacity:
+    """Return the cluster and the pool of it for a launch: the wanted ones, if they have the class at all.
 
-    Only enabled clusters that can run the version count, whether or not a slot is free now; those in the cloud only for tenants
-    that may use it, and after those on premises, where the launch waits for a slot until `bursting` moves it. Among these, the
+    Only enabled clusters that can run the version count, whether or not a slot is free now; what is in the cloud only for tenants
+    that may use it, and after what is on premises, where the launch waits for a slot until `bursting` moves it. Among these, the
     one that is watched, then that with most free slots; a tenant with no patience at all goes where a slot is free.
     """
     able = Q(cluster__enabled=True, cluster__kind=engine_version.cluster_kind)
     offers = Capacity.objects.filter(able, gpu_class=gpu_class, slots__gt=0)
     if wanted is not None:
-        offers = offers.filter(cluster=wanted)
-    found = list(offers.annotate(taken=slots_taken()).select_related("cluster").order_by("cluster__name"))
-    allowed = [each for each in found if tenant.may_burst or each.cluster.location == Cluster.Location.ONPREM]
+        offers = offers.filter(cluster=wanted, **({"pool": pool} if pool in pools_of(wanted) else {}))
+    found = list(offers.annotate(taken=slots_taken()).select_related("cluster").order_by("cluster__name", "pk"))
+    allowed = [each for each in found if tenant.may_burst or each.location == Cluster.Location.ONPREM]
     names = {"gpu_class": gpu_class.name, "version": engine_version, "where": wanted.name if wanted else _("any cluster")}
     if not found:
         raise Unavailable(
@@ -40,10 +41,10 @@ def choose_cluster(
         free = each.slots - each.taken
         silent = each.cluster.is_silent
         hopeless = tenant.burst_after_seconds == 0 and (free <= 0 or silent)
-        return (hopeless, each.cluster.location != Cluster.Location.ONPREM, silent, -free)
+        return (hopeless, each.location != Cluster.Location.ONPREM, silent, -free)
 
-    ranked = [each.cluster for each in sorted(allowed, key=rank)]
-    return next((each for each in ranked if not _used_by_others(each, gpu_class, tenant)), None) or _refuse(gpu_class)
+    ranked = sorted(allowed, key=rank)
+    return next((each for each in ranked if not _used_by_others(each.cluster, gpu_class, tenant)), None) or _refuse(gpu_class)
 
 
 def require_turn(cluster: Cluster, gpu_class: GpuClass, tenant: Tenant) -> None:

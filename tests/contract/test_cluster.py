@@ -76,6 +76,12 @@ def test_ensure_volume_never_touches_what_is_on_it(cluster):
     assert len({running.run_id, keep.run_id, again.run_id}) == 3
 
 
+def test_what_is_not_divided_keeps_no_volume_from_anywhere(cluster):
+    assert cluster.can_mount(VolumeRef("v-new", NAMESPACE), pool="")
+    cluster.ensure_volume(VolumeRef("v-new", NAMESPACE), tenant="acme", size_gib=1)
+    assert cluster.can_mount(VolumeRef("v-new", NAMESPACE), pool="")
+
+
 def test_volume_usage_measures(cluster):
     cluster.ensure_volume(VolumeRef("v-new", NAMESPACE), tenant="acme", size_gib=1)
     if not traits_of(cluster).measures:

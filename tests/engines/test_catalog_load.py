@@ -135,6 +135,15 @@ def test_changes_are_applied_and_rows_that_are_not_named_are_left_alone(write):
     assert GpuClass.objects.filter(slug="own").exists()
 
 
+def test_slots_without_a_pool_are_refused_for_a_cluster_that_is_divided(write):
+    load_files([write("classes.yaml", CLASSES), write("places.yaml", PLACES)])
+    config = {"pools": {"onprem": {}, "cloud": {}}, "slots": {"cloud/tiny": 3}}
+    Cluster.objects.update(kind="kubernetes", config=config)
+    with pytest.raises(CatalogError, match=r"slots: its nodes are divided; set them by pool in the cluster's own configuration"):
+        load_files([write("places.yaml", PLACES.replace("local", "kubernetes"), slots=5)])
+    assert Cluster.objects.get().config == config
+
+
 def test_a_draft_may_change_and_a_published_version_may_not(write):
     load_files([write(status="draft", default="false")])
     path = write(text=ENGINES.replace("7860", "7861"))

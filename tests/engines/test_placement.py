@@ -10,7 +10,7 @@ from engines.bursting import burst, burst_overdue, overdue
 from engines.errors import Unavailable
 from engines.models import Capacity, Cluster, GpuClass, Instance, InstanceEvent, Volume
 from engines.operations import instances
-from engines.operations.placement import choose_cluster
+from engines.operations.placement import choose_place
 from engines.reconcile import reconcile
 from engines.sweeping import sweep
 from tests import factories
@@ -71,26 +71,26 @@ def test_on_premises_first(*, acme, alice, engine_version, gpu_class, here, clou
     acme.may_burst, acme.burst_after_seconds = may_burst, patience
     for _ in range(taken_here):
         factories.make_instance(acme, alice, here, state="running")
-    assert choose_cluster(engine_version, gpu_class, tenant=acme).slug == expected
+    assert choose_place(engine_version, gpu_class, tenant=acme).cluster.slug == expected
 
 
 def test_among_clusters_on_premises_the_one_with_most_free_slots(acme, engine_version, gpu_class, here, cloud):
     make_place(slots=3, slug="larger")
-    assert choose_cluster(engine_version, gpu_class, tenant=acme).slug == "larger"
+    assert choose_place(engine_version, gpu_class, tenant=acme).cluster.slug == "larger"
 
 
 def test_a_cluster_that_fell_silent_comes_after_one_that_is_watched(acme, engine_version, gpu_class, here):
     make_place(slots=8, slug="silent", watched_at=timezone.now() - 2 * Cluster.SILENT_AFTER)
-    assert choose_cluster(engine_version, gpu_class, tenant=acme).slug == "here"
+    assert choose_place(engine_version, gpu_class, tenant=acme).cluster.slug == "here"
 
 
 def test_a_class_that_only_a_cloud_has(acme, engine_version, gpu_class, cloud):
     with pytest.raises(
         Unavailable, match=r"^cpu-small is in the cloud, which Acme Studio may not use\. Choose another GPU class\.$"
     ):
-        choose_cluster(engine_version, gpu_class, tenant=acme)
+        choose_place(engine_version, gpu_class, tenant=acme)
     acme.may_burst = True
-    assert choose_cluster(engine_version, gpu_class, tenant=acme) == cloud
+    assert choose_place(engine_version, gpu_class, tenant=acme).cluster == cloud
 
 
 def test_data_in_the_cloud_is_attached_there_or_not_at_all(
@@ -112,7 +112,7 @@ def test_data_in_the_cloud_is_attached_there_or_not_at_all(
 
 def test_a_launch_that_waited_long_enough_moves_with_its_volume(alice, bursting, here, cloud):
     instance = waiting(bursting, alice, here)
-    assert burst(instance) == cloud
+    assert burst(instance).cluster == cloud
     assert place(instance) == "cloud"
     assert (instance.state, instance.desired_state, instance.generation, instance.reason) == ("queued", "running", 2, "burst")
     [event] = InstanceEvent.objects.all()
@@ -191,7 +191,7 @@ def test_the_volumes_namespace_is_that_of_the_new_cluster(alice, bursting, here,
     )
     Capacity.objects.create(cluster=remote, gpu_class=gpu_class, slots=1)
     instance = waiting(bursting, alice, here, engine_version=version)
-    assert burst(instance) == remote
+    assert burst(instance).cluster == remote
     assert Volume.objects.get().namespace == "burst-acme"
 
 

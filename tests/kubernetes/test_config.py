@@ -20,6 +20,19 @@ def test_an_address_is_the_range_of_one() -> None:
     assert read_config("lab", {"dns_addresses": addresses}).dns_addresses == ("169.254.20.10/32", "fd00::10/128", "10.9.0.0/24")
 
 
+def test_pools_have_labels_of_their_own_or_ours_and_an_order() -> None:
+    pools = read_config("lab", {"pools": {"cloud": {}, "onprem": {"topology.kubernetes.io/zone": "hall-1"}}}).pools
+    assert list(pools.items()) == [
+        ("onprem", {"topology.kubernetes.io/zone": "hall-1"}),
+        ("cloud", {"aigc-portal.io/pool": "cloud"}),
+    ]
+
+
+def test_the_refusal_of_slots_says_what_to_write() -> None:
+    with pytest.raises(ValueError, match=r"^“slots”: “l4” must say in which pool, such as “onprem/l4”$"):
+        read_config("lab", {"pools": {"onprem": {}, "cloud": {}}, "slots": {"l4": 1}})
+
+
 @pytest.mark.parametrize(
     ("config", "key"),
     [
@@ -48,7 +61,15 @@ def test_an_address_is_the_range_of_one() -> None:
         ({"pod_security": "privileged"}, "pod_security"),
         ({"quota": {"pods": 2}}, "quota"),
         ({"limits": {"Node": {}}}, "limits"),
-        ({"pools": {"a": {}}}, "pools.a"),
+        ({"pools": {"a": {}}}, "pools"),
+        ({"pools": ["onprem"]}, "pools"),
+        ({"pools": {"onprem": None}}, "pools.onprem"),
+        ({"pools": {"onprem": {"a b": "c"}}}, "pools.onprem"),
+        ({"pools": {"onprem": {"zone": "a"}, "cloud": {"zone": "a", "tier": "b"}}}, "pools"),
+        ({"pools": {"onprem": {"zone": "a"}, "cloud": {"zone": "a"}}}, "pools"),
+        ({"pools": {"onprem": {}, "cloud": {}}, "slots": {"l4": 1}}, "slots"),
+        ({"pools": {"cloud": {}}, "slots": {"onprem/l4": 1}}, "slots"),
+        ({"slots": {"cloud/l4": 1}}, "slots"),
         ({"slots": {"l4": -1}}, "slots"),
         ({"request_timeout_seconds": 0}, "request_timeout_seconds"),
     ],

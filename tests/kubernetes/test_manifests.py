@@ -96,7 +96,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[Any], list[dict[str, Any]]]]] =
     "hami-eci": (VERSION, lambda config: stateful(config, replace(SPEC, gpu=HAMI_ECI))),
     "dra": (VERSION, lambda config: [manifests.claim_template(with_dra()), *stateful(config, with_dra())]),
     "secrets-shares-overlays": (VERSION, lambda config: stateful(config, FULL)),
-    "pool": (VERSION | {"pools": {"a": {"zone": "a"}}}, lambda config: stateful(config, replace(SPEC, pool="a"))),
+    "pool": (VERSION | {"pools": {"cloud": {"zone": "a"}}}, lambda config: stateful(config, replace(SPEC, pool="cloud"))),
 }  # fmt: skip
 
 

@@ -121,6 +121,7 @@ class Story:
     def look(self, spec: WorkloadSpec) -> None:
         self.adapter.read_log(spec.ref)
         self.adapter.list_workloads()
+        self.adapter.can_mount(spec.volume_ref, pool="cloud")
         self.adapter.capacity([GpuSpec("shared", dra=DRA)])
         self.adapter.propose_classes()
 

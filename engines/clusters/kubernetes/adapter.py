@@ -78,6 +78,10 @@ class KubernetesCluster:
         with refusals():
             return claims.find(self.rest, volume) is not None
 
+    def can_mount(self, volume: VolumeRef, *, pool: str) -> bool:
+        with refusals():
+            return claims.reaches(self.rest, volume, self._config.pools.get(pool, {}))
+
     def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
         with refusals():
             claims.require(self.rest, volume)

@@ -72,7 +72,6 @@ SCHEDULING = (
     _rule(r"no nodes available", R.NO_NODES),
     _rule(r"", R.CLUSTER_WAITS),
 )
-NO_MACHINE_FITS = frozenset({R.NO_CAPACITY, R.NODES_FULL, R.NODES_CLOSED, R.NO_SUCH_GPU, R.NO_NODES, R.CLASS_MISCONFIGURED})
 
 # The autoscalers' events, in the order that counts when two were told in the same second.
 SCALE_UP = ("TriggeredScaleUp", "Nominated")

@@ -4,8 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
+from itertools import permutations
 from pathlib import Path
 from typing import Any
+
+from engines.clusters.base import POOLS
+from engines.clusters.kubernetes.labels import POOL
 
 OLDEST_VERSION = (1, 29)
 
@@ -52,8 +56,8 @@ class KubernetesConfig:
     limits: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     # LimitRange by type and bound: {"Container": {"max": {"memory": "96Gi"}}, "PersistentVolumeClaim": {"max": …}}
     request_timeout_seconds: float = 10.0
-    pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # pool → labels of its nodes, if not aigc-portal.io/pool
-    slots: Mapping[str, int] = field(default_factory=dict)  # GPU class → how many, where nodes do not say
+    pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # one of POOLS → labels of its nodes, by default POOL
+    slots: Mapping[str, int] = field(default_factory=dict)  # GPU class → how many, where nodes do not say; pool/class with pools
     files_image: str = ""  # the portal's own image, which serves the files of volumes; without one they cannot be seen
     probe_image: str = "busybox:1.37"  # with sh, nc and wget, for the connection test's Pod
     kubeconfig_content: str = field(default="", repr=False)  # of the stored secret; never part of the configuration itself
@@ -72,7 +76,17 @@ def read_config(slug: str, config: Mapping[str, Any]) -> KubernetesConfig:
         raise ValueError(f"“{ways[0]}” and “{ways[1]}” exclude each other: choose one way to the cluster")
     if values.get("in_cluster") and values.get("context"):
         raise ValueError("“context” chooses from a kubeconfig, which “in_cluster” does not have")
+    _require_slots_by_pool(values.get("slots", {}), values.get("pools", {}))
     return KubernetesConfig(slug=slug, **values)
+
+
+def _require_slots_by_pool(slots: Mapping[str, int], pools: Mapping[str, Any]) -> None:
+    for name in slots:
+        pool = name.rpartition("/")[0]
+        if pools and pool not in pools:
+            raise ValueError(f"“slots”: “{name}” must say in which pool, such as “{next(iter(pools))}/{name.rpartition('/')[2]}”")
+        if pool and not pools:
+            raise ValueError(f"“slots”: “{name}” names a pool, and this cluster has no “pools”")
 
 
 Reader = Callable[[str, Any], Any]
@@ -198,7 +212,16 @@ def _known(key: str, name: str, names: Sequence[str]) -> None:
 
 
 def _pools(key: str, value: Any) -> dict[str, dict[str, str]]:
-    return {_label_text(key, pool): _labels(f"{key}.{pool}", labels) for pool, labels in _pairs(key, value).items()}
+    """Read the labels of each pool's nodes; a node that is in two would be counted, and given away, twice."""
+    for pool in _pairs(key, value):
+        _known(key, pool, POOLS)
+    pools = {
+        pool: _labels(f"{key}.{pool}", value[pool]) if value[pool] != {} else {POOL: pool} for pool in POOLS if pool in value
+    }
+    for one, other in permutations(pools, 2):
+        if pools[one].items() <= pools[other].items():
+            raise ValueError(f"“{key}”: every node of “{other}” would be one of “{one}” too; give them labels that differ")
+    return pools
 
 
 def _labels(key: str, value: Any) -> dict[str, str]:

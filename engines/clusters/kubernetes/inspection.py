@@ -13,7 +13,7 @@ from engines.clusters.kubernetes import network_probe, paths
 from engines.clusters.kubernetes.config import OLDEST_VERSION, KubernetesConfig
 from engines.clusters.kubernetes.discovery import propose
 from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER
-from engines.clusters.kubernetes.nodes import allocatable, annotations_of, is_open, name_of
+from engines.clusters.kubernetes.nodes import allocatable, annotations_of, is_open, is_selected, name_of
 from engines.clusters.kubernetes.rest import ApiError, Json, Rest
 from engines.clusters.kubernetes.server_version import USER_NAMESPACES_SINCE, ServerVersion, dotted, read_version
 
@@ -56,6 +56,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("", "events", "list"),
     *_each("", "persistentvolumeclaims", "list watch", namespaced=False),
     *_each("", "persistentvolumeclaims", "get create patch delete"),
+    *_each("", "persistentvolumes", "get", namespaced=False),
     *_each("", "services", "create patch delete"),
     *_each("", "serviceaccounts", "create patch"),
     *_each("", "resourcequotas", "create patch"),
@@ -89,6 +90,7 @@ def inspect(rest: Rest, config: KubernetesConfig, *, probe_seconds: float = 25.0
         ("permissions", lambda: _permissions(rest, config, namespace)),
         ("storage", lambda: _storage(rest, config)),
         ("GPUs", lambda: _gpus(rest)),
+        *([("pools", lambda: _pools(rest, config))] if config.pools else ()),
         ("Pod Security", lambda: _pod_security(rest, namespace)),
         ("network policies", lambda: network_probe.probe(rest, config, namespace, seconds=probe_seconds)),
     )
@@ -185,6 +187,15 @@ def _gpus(rest: Rest) -> Finding:
     if not found:
         return Finding("GPUs", None, f"no node advertises any, {on}")
     return Finding("GPUs", True, f"{', '.join(f'{count} × {name}' for name, count in sorted(found.items()))} {on}")
+
+
+def _pools(rest: Rest, config: KubernetesConfig) -> Finding:
+    """Count the nodes of each pool, and those of none: engines never run there. An autoscaler may have a pool without nodes."""
+    nodes = list(rest.items(paths.collection("nodes")))
+    counts = {pool: sum(is_selected(node, labels) for node in nodes) for pool, labels in config.pools.items()}
+    told = [f"{pool}: {count} nodes" for pool, count in counts.items()]
+    outside = len(nodes) - sum(counts.values())
+    return Finding("pools", True if all(counts.values()) else None, ", ".join([*told, f"in none: {outside}"]))
 
 
 def _pod_security(rest: Rest, namespace: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from engines.clusters.kubernetes.capacity import count_slots
 from engines.clusters.kubernetes.config import KubernetesConfig
 from engines.clusters.kubernetes.discovery import propose
 from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER, ROLE, ROLE_ENGINE, SERVICE_IP, WORKLOAD
+from engines.clusters.kubernetes.nodes import is_selected
 from engines.clusters.kubernetes.objects import Json, annotation
 from engines.clusters.kubernetes.observe import observe
 from engines.clusters.kubernetes.rest import ApiError, Rest
@@ -32,6 +34,7 @@ class Looks:
     def __init__(self, rest: Rest, config: KubernetesConfig) -> None:
         """Ask nothing yet."""
         self._rest, self._settings, self._slots = rest, settings_of(config), config.slots
+        self._pools = config.pools or {"": {}}
 
     def at(self, workload: WorkloadRef) -> Observation:
         """Look at one workload; asks for more where the StatefulSet and its Pod do not say why nothing runs."""
@@ -71,18 +74,28 @@ class Looks:
 
     def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
         """Count slots from nodes and Pods, and from device slices where a class claims devices."""
-        nodes = self._rest.items(paths.collection("nodes"))
-        pods = self._rest.items(paths.collection("pods"), fieldSelector=_ON_A_NODE)
-        claims_devices = any(each.dra for each in classes)
-        return count_slots(
-            nodes,
-            pods,
-            classes,
-            self._devices("resourceslices") if claims_devices else (),
-            self._devices("resourceclaims") if claims_devices else (),
-            device_classes=self._devices("deviceclasses") if claims_devices else (),
-            by_policy=self._slots,
-        )
+        nodes = list(self._rest.items(paths.collection("nodes")))
+        pods = list(self._rest.items(paths.collection("pods"), fieldSelector=_ON_A_NODE))
+        kinds = ("resourceslices", "resourceclaims", "deviceclasses")
+        slices, claims, device_classes = (self._devices(kind) if any(each.dra for each in classes) else () for kind in kinds)
+        return [
+            replace(counted, pool=pool)
+            for pool, labels in self._pools.items()
+            for counted in count_slots(
+                [node for node in nodes if is_selected(node, labels)],
+                pods,
+                classes,
+                slices,
+                claims,
+                device_classes=device_classes,
+                by_policy=self._slots_of(pool),
+            )
+        ]
+
+    def _slots_of(self, pool: str) -> dict[str, int]:
+        """Return the slots that people set for the pool, by GPU class."""
+        named = ((name.rpartition("/"), number) for name, number in self._slots.items())
+        return {gpu_class: number for (where, _, gpu_class), number in named if where == pool}
 
     def proposals(self) -> list[Proposal]:
         """Propose GPU classes for what the nodes advertise."""

@@ -61,6 +61,30 @@ def is_selected(node: Json, selector: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
+def fits(node: Json, term: Json) -> bool:
+    """Tell whether the node meets a NodeSelectorTerm, as a PersistentVolume's affinity lists them; none meets an empty one."""
+    labels, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
+    itself = {"metadata.name": name_of(node)}
+    met = [_meets(each, labels_of(node)) for each in labels] + [_meets(each, itself) for each in fields]
+    return bool(met) and all(met)
+
+
+def _meets(requirement: Json, values: Mapping[str, str]) -> bool:
+    value, wanted = values.get(requirement["key"]), list(requirement.get("values") or ())
+    match requirement["operator"]:
+        case "In":
+            return value in wanted
+        case "NotIn":
+            return value not in wanted
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    # Gt and Lt compare whole numbers.
+    sign = 1 if requirement["operator"] == "Gt" else -1
+    return value is not None and value.isdecimal() and sign * int(value) > sign * int(wanted[0])
+
+
 def untolerated(node: Json, tolerations: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the taints that keep the Pod off the node, as `key=value:effect`."""
     taints = [each for each in (node.get("spec") or {}).get("taints") or () if each.get("effect") in _KEEPS_OFF]

@@ -10,6 +10,7 @@ GROUPS = {
     "services": "/api/v1",
     "serviceaccounts": "/api/v1",
     "persistentvolumeclaims": "/api/v1",
+    "persistentvolumes": "/api/v1",
     "resourcequotas": "/api/v1",
     "limitranges": "/api/v1",
     "events": "/api/v1",

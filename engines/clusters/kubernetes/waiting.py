@@ -8,7 +8,7 @@ from engines.clusters.kubernetes.causes import Rule
 from engines.clusters.kubernetes.objects import Event, Events, Pod, text
 from engines.clusters.kubernetes.seen import Seen, Verdict
 from engines.clusters.kubernetes.wording import bounded, steady, without_names, without_preemption
-from engines.reasons import Reason
+from engines.reasons import NO_MACHINE_FITS, Reason
 
 _FAILED_CREATE = re.compile(r"^create Pod \S+ in StatefulSet \S+ failed error: ", re.IGNORECASE)
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "?([\w.-]+)"? not found')
@@ -42,7 +42,7 @@ def unplaced(seen: Seen, pod: Pod) -> Verdict:
         return _missing_claim(seen, pod, verdict)
     if rule.reason in {Reason.VOLUME_WAITS, Reason.VOLUME_FAILED}:
         return _claim_verdict(seen) or verdict
-    if rule.reason in causes.NO_MACHINE_FITS:
+    if rule.reason in NO_MACHINE_FITS:
         return _scale_up(seen, pod) or _never_there(seen, pod, verdict)
     return verdict
 

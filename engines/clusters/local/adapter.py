@@ -71,6 +71,9 @@ class LocalCluster:
     def volume_exists(self, volume: VolumeRef) -> bool:
         return self._layout.volume(volume.name).is_dir()
 
+    def can_mount(self, volume: VolumeRef, *, pool: str) -> bool:  # noqa: ARG002 - one machine is not divided
+        return True
+
     def volume_usage(self, volume: VolumeRef) -> VolumeUsage:
         try:
             return volumes.measure(self._layout.volume(volume.name))

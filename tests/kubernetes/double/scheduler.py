@@ -7,7 +7,7 @@ from tests.kubernetes.double.api import Api, Writer
 from tests.kubernetes.double.clock import now
 from tests.kubernetes.double.quantities import amount, requested
 from tests.kubernetes.double.recorder import Recorder
-from tests.kubernetes.double.resources import CLAIMS, NODES, PODS, PRIORITIES, STORAGE_CLASSES, Document, Resource
+from tests.kubernetes.double.resources import CLAIMS, NODES, PODS, PRIORITIES, STORAGE_CLASSES, VOLUMES, Document, Resource
 from tests.kubernetes.double.selectors import labels_of, requirement_holds
 from tests.kubernetes.double.store import Change, Key, Stored
 from tests.kubernetes.double.volumes import SELECTED_NODE, claims_of
@@ -175,11 +175,10 @@ class Scheduler:
         return found
 
     def volume_elsewhere(self, pod: Stored, node: Stored) -> list[Reason]:
-        namespace, name = pod["metadata"]["namespace"], node["metadata"]["name"]
         for title in claims_of(pod):
-            claim = self.api.get(CLAIMS, namespace, title)
-            home = (claim["metadata"].get("annotations") or {}).get("double.local/node")
-            if home and home != name:
+            claim = self.api.get(CLAIMS, pod["metadata"]["namespace"], title)
+            volume = self.api.store.get(VOLUMES, "", claim["spec"].get("volumeName") or "")
+            if not mountable(volume, node):
                 return [("node(s) didn't match PersistentVolume's node affinity", False)]
             if "ReadWriteOncePod" in claim["spec"]["accessModes"] and self.mounted_elsewhere(pod, title):
                 return [(RWOP, True)]
@@ -235,6 +234,11 @@ def unmatched(pod: Document, node: Document) -> list[Reason]:
     fits = all(labels.get(key) == value for key, value in (pod["spec"].get("nodeSelector") or {}).items())
     fits = fits and (required is None or any(term_holds(term, node) for term in required["nodeSelectorTerms"]))
     return [] if fits else [("node(s) didn't match Pod's node affinity/selector", False)]
+
+
+def mountable(volume: Document | None, node: Document) -> bool:
+    required = ((volume or {}).get("spec", {}).get("nodeAffinity") or {}).get("required")
+    return required is None or any(term_holds(term, node) for term in required["nodeSelectorTerms"])
 
 
 def preference(pod: Document, node: Document) -> int:

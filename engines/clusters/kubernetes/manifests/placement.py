@@ -63,7 +63,7 @@ def _node_affinity(config: KubernetesConfig, spec: WorkloadSpec) -> dict[str, An
 
 
 def _pool(config: KubernetesConfig, pool: str) -> list[dict[str, Any]]:
-    labels = config.pools.get(pool, {POOL: pool})
+    labels = config.pools.get(pool, {POOL: pool})  # one that the configuration had when the launch was placed
     return [_expression(key, "In", [value]) for key, value in sorted(labels.items())]
 
 
