@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engines', '0006_overlays_do_not_change'),
+        ('engines', '0007_instance_stray_since'),
     ]
 
     operations = [
