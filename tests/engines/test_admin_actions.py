@@ -330,7 +330,12 @@ def test_a_gpu_class_is_held_to_the_rules_of_catalog_files(operator):
     refused = operator.post(add, fields)
     assert refused.context["adminform"].form.errors == {"__all__": ["Needs either “resource” or “dra”."]}
     assert operator.post(add, fields | {"resource": "nvidia.com/gpu"}).status_code == 302
-    assert GpuClass.objects.get().resource == "nvidia.com/gpu"
+    added = GpuClass.objects.get()
+    assert added.resource == "nvidia.com/gpu"
+    change = reverse("admin:engines_gpuclass_change", args=[added.pk])
+    assert operator.post(change, fields | {"resource": "nvidia.com/gpu", "slug": "other", "cpu_millis": 2000}).status_code == 302
+    added.refresh_from_db()
+    assert (added.slug, added.cpu_millis) == (fields["slug"], 2000)
 
 
 def test_the_configuration_of_a_cluster_is_a_mapping(operator, cluster):
