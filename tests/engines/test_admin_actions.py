@@ -338,6 +338,18 @@ def test_a_gpu_class_is_held_to_the_rules_of_catalog_files(operator):
     assert (added.slug, added.cpu_millis) == (fields["slug"], 2000)
 
 
+def test_a_cluster_without_data_can_be_deleted_with_what_was_counted_there(operator, cluster):
+    assert cluster.capacities.exists()
+    assert operator.post(reverse("admin:engines_cluster_delete", args=[cluster.pk]), {"post": "yes"}).status_code == 302
+    assert not Cluster.objects.exists()
+
+
+def test_a_cluster_with_data_stays(operator, acme, alice, cluster):
+    factories.make_volume(acme, alice, cluster)
+    operator.post(reverse("admin:engines_cluster_delete", args=[cluster.pk]), {"post": "yes"})
+    assert Cluster.objects.get() == cluster
+
+
 def test_the_configuration_of_a_cluster_is_a_mapping(operator, cluster):
     page = reverse("admin:engines_cluster_change", args=[cluster.pk])
     inline = {f"capacities-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS", "MAX_NUM_FORMS")}
