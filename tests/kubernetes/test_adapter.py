@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engines.clusters.base import ClusterError, ClusterUnavailable, Phase, StaleEpoch
+from engines.clusters.kubernetes import namespaces
 from engines.reasons import Reason
 from tests.contract.workloads import apply_in_time, stop, wait_for, wait_phase
 
@@ -348,3 +349,13 @@ def test_an_engine_that_writes_more_than_anybody_reads_costs_no_more_memory(doub
     chunk = adapter.read_log(spec.ref, cursor=f"{second}.000050000Z#1")
     assert len(chunk.text) <= 262_144
     assert chunk.cursor == f"{second}.000059999Z#1"
+
+
+def test_a_rule_that_somebody_took_away_comes_back(double, adapter, make_spec, monkeypatch):
+    run(adapter, make_spec())
+    double.delete("networkpolicies", NAMESPACE, "default-deny")
+    launch(adapter, make_spec())
+    assert double.get("networkpolicies", NAMESPACE, "default-deny") is None
+    monkeypatch.setattr(namespaces, "_TRUSTED_SECONDS", 0.0)
+    launch(adapter, make_spec())
+    assert double.get("networkpolicies", NAMESPACE, "default-deny") is not None
