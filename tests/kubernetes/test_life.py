@@ -63,8 +63,8 @@ def test_launch_pause_resume_restart_delete(living, launch, ask):
     assert first == living.pod(instance)["metadata"]["uid"]
 
     ask(instances.pause_instance, instance)
-    living.drive(instance, "stopping")
     living.drive(instance, "stopped")
+    assert transitions(instance)[-2:] == ["stopping", "stopped"]
     assert (living.pod(instance), living.replicas(instance)) == (None, 0)
     assert (instance.reason, instance.upstream, instance.ready_at) == ("paused", "", None)
 
