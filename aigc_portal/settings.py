@@ -266,6 +266,7 @@ UNFOLD = {
     ],
     "COLORS": {"primary": OPERATORS_ACCENT},
     "STYLES": [lambda _request: static("css/operators.css")],
+    "SCRIPTS": [lambda _request: static("js/operators.js")],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},

@@ -20,6 +20,7 @@ from engines.files.base import FileRefusal, Files
 from engines.models import Instance, Volume
 from engines.queries.volumes import holder_of, volume_in
 from engines.reasons import EXPLANATIONS, Reason
+from engines.states import DesiredState
 from tenants import access
 from tenants.errors import NotAllowed
 from tenants.models import Membership
@@ -51,6 +52,11 @@ class Room:
     def writable(self) -> bool:
         """What is in the trash can be looked at and taken out, not changed."""
         return self.volume.state == Volume.State.ACTIVE
+
+    @property
+    def is_clearing(self) -> bool:
+        """Nobody has asked for an engine that keeps the files for itself: whatever still does is on its way out."""
+        return self.holder is None or self.holder.desired_state != DesiredState.RUNNING
 
     def open(self) -> Files | Closed:
         """Return the way to the files, or why there is none now."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,11 +25,10 @@ def observe(cluster: Cluster, seen: Observation) -> None:
 
     May be repeated and may come late: an observation older than what is known changes nothing.
     """
-    slug = instance_slug(seen.name)
     while True:
-        instance = _row(cluster, slug)
+        instance = _row(cluster, seen)
         if instance is None:
-            log.warning("cluster %s runs %s, which no instance asked for", cluster.slug, seen.name)
+            _report_stray(cluster.slug, seen.name, seen.namespace)
             return
         try:
             with transaction.atomic():
@@ -62,9 +62,18 @@ def wake_next(instance: Instance) -> None:
         hints.reconcile_soon(first)
 
 
-def _row(cluster: Cluster, slug: str | None) -> Instance | None:
+def _row(cluster: Cluster, seen: Observation) -> Instance | None:
+    """Whose workload it is. One of its name elsewhere is not: others may make objects in namespaces of their own."""
     rows = Instance.objects.select_related("engine_version", "gpu_class", "cluster", "tenant")
-    return rows.filter(slug=slug, cluster=cluster).first()
+    where = {"volume__namespace": seen.namespace} if seen.namespace else {}
+    return rows.filter(slug=instance_slug(seen.name), cluster=cluster, **where).first()
+
+
+@lru_cache(maxsize=10_000)
+def _report_stray(cluster: str, workload: str, namespace: str) -> None:
+    """Say it once: a cluster may be another portal's too, whose every change is heard of."""
+    where = f" in {namespace}" if namespace else ""
+    log.warning("cluster %s runs %s%s, which no instance asked for", cluster, workload, where)
 
 
 def _pending(instance: Instance, seen: Observation) -> None:

@@ -197,15 +197,22 @@ _STEPS: dict[Step, Callable[[Instance], bool]] = {
 
 
 def expire_deadlines(cluster: Cluster) -> None:
-    """End every phase of this cluster's instances that has lasted longer than it may."""
+    """End every phase of this cluster's instances that has lasted longer than it may.
+
+    A cluster that does not answer is asked once: what needs it is due again the next time.
+    """
     rows = Instance.objects.select_related("engine_version", "cluster", "volume")
     due = rows.filter(cluster=cluster, deadline_at__lte=timezone.now())
+    away = False
     for instance in due:
+        if away and instance.state != S.QUEUED:
+            continue
         try:
             _EXPIRE[InstanceState(instance.state)](instance)
         except (StaleState, StaleEpoch):
             continue  # it moved on after all
         except (ClusterError, ClusterUnavailable) as error:  # the others are due all the same; this one is asked for again
+            away = away or isinstance(error, ClusterUnavailable)
             log.warning("overdue instance %s: %s", instance.slug, error)
 
 

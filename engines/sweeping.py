@@ -82,7 +82,10 @@ def measure_volumes() -> None:
     for volume in Volume.objects.exclude(state=Volume.State.DELETED).exclude(provisioned_at=None).select_related("cluster"):
         try:
             used = get_cluster(volume.cluster).volume_usage(volume.ref).used_bytes
-        except (ClusterError, ClusterUnavailable) as error:
+        except ClusterUnavailable as error:  # on some clusters only its open files can be measured
+            log.debug("volume %s is not measured now: %s", volume.slug, error)
+            continue
+        except ClusterError as error:
             log.warning("volume %s cannot be measured: %s", volume.slug, error)
             continue
         Volume.objects.filter(pk=volume.pk).exclude(used_bytes=used).update(used_bytes=used)

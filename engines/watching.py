@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from engines.capacity import record_capacity
 from engines.clusters import get_cluster
+from engines.clusters.base import Cluster as Adapter
 from engines.clusters.base import ClusterError, ClusterUnavailable
 from engines.models import Cluster, GpuClass
 from engines.observe import observe
@@ -72,7 +73,17 @@ def _watch(cluster_id: int, stop: threading.Event) -> None:
                 return
         if time.monotonic() >= next_count:
             next_count = time.monotonic() + _COUNT_SECONDS
-            record_capacity(cluster, adapter.capacity([gpu_spec(each) for each in GpuClass.objects.all()]))
+            _count(cluster, adapter)
+
+
+def _count(cluster: Cluster, adapter: Adapter) -> None:
+    """Write down the slots; where they cannot be counted, the last count stays and engines are watched all the same."""
+    try:
+        offered = adapter.capacity([gpu_spec(each) for each in GpuClass.objects.all()])
+    except (ClusterError, ClusterUnavailable) as error:
+        log.warning("the slots of cluster %s cannot be counted: %s", cluster.slug, error)
+        return
+    record_capacity(cluster, offered)
 
 
 def _tick(cluster: Cluster) -> bool:

@@ -79,7 +79,8 @@ class ClusterTools(ModelAdmin):
             return redirect("admin:engines_cluster_change", pk)
         known = set(GpuClass.objects.filter(slug__in=[each.slug for each in proposals]).values_list("slug", flat=True))
         rows = [(each, [CAUTION_WORDS[caution] for caution in each.cautions], each.slug in known) for each in proposals]
-        return self._page(request, "cluster_proposals", cluster, title=_("Proposed GPU classes"), proposals=rows)
+        has_new = any(each.slug not in known for each in proposals)
+        return self._page(request, "cluster_proposals", cluster, title=_("Proposed GPU classes"), proposals=rows, has_new=has_new)
 
     @method_decorator(require_POST)
     def adopt_classes(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -17,12 +17,14 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     states = figures.instances_by_state()
     waiting = figures.queues()
+    capacities = figures.capacities()
     since = timezone.now() - timedelta(hours=24)
     return context | {
         "figures": {
             "states": [(state, badge(state), count) for state, count in states],
             "total": sum(count for _state, count in states),
-            "capacities": figures.capacities(),
+            "capacities": [each for each in capacities if each.is_in_sight],
+            "without_slots": [each for each in capacities if not each.is_in_sight],
             "queues": waiting,
             "queued": sum(queue.length for queue in waiting),
             "failures": figures.failures_since(since),

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, F, Min
+from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
 
 from engines.capacity import launches_waiting, slots_taken
@@ -41,10 +42,14 @@ def instances_by_state() -> list[tuple[InstanceState, int]]:
     return [(state, counts[state]) for state in InstanceState if state in counts]
 
 
-def capacities() -> list[Capacity]:
-    """Every class of every cluster with its slots, annotated with those `taken` and `free`, and the launches `waiting`."""
+def capacities() -> list[Any]:
+    """Every class of every cluster with its slots, annotated with those `taken` and `free`, and the launches `waiting`.
+
+    `is_in_sight` if there is a slot, or somebody has or wants one.
+    """
     rows = Capacity.objects.annotate(taken=slots_taken(), waiting=launches_waiting())
-    rows = rows.annotate(free=Greatest(F("slots") - F("taken"), 0))
+    in_sight = Q(slots__gt=0) | Q(taken__gt=0) | Q(waiting__gt=0)
+    rows = rows.annotate(free=Greatest(F("slots") - F("taken"), 0), is_in_sight=in_sight)
     return list(rows.select_related("cluster", "gpu_class").order_by("cluster__name", "gpu_class__name", "-pool"))
 
 

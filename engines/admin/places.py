@@ -74,6 +74,14 @@ class GpuClassAdmin(ModelAdmin):
 
 
 class ClusterForm(ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "config" in self.fields:  # absent for those who may only look
+            self.fields["config"].help_text = gettext(
+                'For Kubernetes pairs such as {"kubeconfig": "/etc/aigc/onprem.kubeconfig"} or {"kubeconfig_secret": "onprem"}, '
+                "a cluster secret that you store once the cluster is saved. docs/kubernetes.md lists all keys."
+            )
+
     def clean_config(self) -> dict[str, Any]:
         """A mapping of which the kind of cluster can make something: a wrong one would stop everything that runs there."""
         config = self.cleaned_data["config"] or {}
@@ -123,6 +131,11 @@ class ClusterAdmin(ClusterTools):
     def get_readonly_fields(self, request: HttpRequest, obj: Cluster | None = None) -> tuple[str, ...]:
         return ("slug", "kind", "watcher") if obj else ("watcher",)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """What the watcher counted goes with its cluster, although nobody may delete it by itself."""
+        listed, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, forbidden - {Capacity._meta.verbose_name}, protected  # noqa: SLF001 - Django's public name for it
+
     @display(description=_("watcher"), ordering="watched_at")
     def watcher(self, cluster: Cluster) -> SafeString:
         return watcher_badge(cluster.watched_at)
@@ -132,6 +145,7 @@ class ClusterAdmin(ClusterTools):
         return ", ".join(
             f"{each.slots} × {each.gpu_class}" + (f" ({each.get_pool_display()})" if each.pool else "")
             for each in cluster.capacities.all()
+            if each.slots
         )
 
 

@@ -49,13 +49,21 @@ class SchemaForm(ModelForm):
         if self.errors:
             return cleaned
         try:
-            entry = self.entry.model_validate(self.to_entry(cleaned))
+            entry = self.entry.model_validate(self.to_entry(self._fixed() | cleaned))
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 self._add(details)
             return cleaned
         columns = self.to_columns(entry)
         return cleaned | {name: columns[name] for name in cleaned if name in columns}
+
+    def _fixed(self) -> dict[str, Any]:
+        """What the row has and the form only shows: an entry needs it too, such as the slug."""
+        if not self.instance.pk:
+            return {}
+        columns = {field.name for field in self.instance._meta.concrete_fields}  # noqa: SLF001 - Django's public name for it
+        shown = (columns & self.entry.model_fields.keys()) - self.fields.keys()
+        return {name: getattr(self.instance, name) for name in shown}
 
     def _get_validation_exclusions(self) -> set[str]:
         """What is refused already is not refused again in the database's words."""
@@ -66,9 +74,8 @@ class SchemaForm(ModelForm):
         columns = {key: name for name, key in self.in_file.items()}
         place = [part for part in details["loc"] if part != "[key]"]
         field = columns.get(str(place[0]), str(place[0])) if place else None
-        where = " ".join(
-            _("item %(number)d") % {"number": part + 1} if isinstance(part, int) else f"“{part}”" for part in place[1:]
-        )
+        within = place[1:] if field in self.fields else place
+        where = " ".join(_("item %(number)d") % {"number": part + 1} if isinstance(part, int) else f"“{part}”" for part in within)
         said = {"place": where, "problem": _sentence(details)}
         sentence = (_("%(place)s %(problem)s.") if where else _("%(problem)s.")) % said
         self.add_error(field if field in self.fields else None, sentence[0].upper() + sentence[1:])

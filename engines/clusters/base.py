@@ -183,6 +183,7 @@ class Observation:
     reason: Reason | None = None  # why it is in this phase, where the cluster knows; always for BROKEN
     evidence: str = ""  # raw text for operators: exit code, event, last log lines
     ended_runs: Sequence[EndedRun] = ()  # lives before run_id, where the cluster itself began a new one
+    namespace: str = field(default="", compare=False)  # where it was seen; empty where a cluster has none
 
 
 @dataclass(frozen=True)

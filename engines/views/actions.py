@@ -103,6 +103,10 @@ def _act(request: PortalRequest, tenant_slug: str, slug: str, operation: Operati
 
 
 def _origin(request: PortalRequest, row: InstanceRow) -> str:
-    if request.POST.get("origin") == "page":
-        return reverse("instance", args=[row.instance.tenant.slug, row.instance.slug])
+    page = reverse("instance", args=[row.instance.tenant.slug, row.instance.slug])
+    match request.POST.get("origin"):
+        case "page":
+            return page
+        case "files":
+            return f"{page}?tab=files"
     return reverse("instances", args=[row.instance.tenant.slug])

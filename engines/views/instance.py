@@ -21,6 +21,7 @@ from engines.queries.instances import InstanceRow, instance_in
 from engines.queries.logs import log_of
 from engines.queries.timeline import timeline_of
 from engines.queries.volumes import volume_of
+from engines.states import RESTING, InstanceState
 from engines.views.file_page import room_context
 from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed, NotVisible, PortalError
@@ -132,7 +133,7 @@ def _of_tab(tab: str, row: InstanceRow) -> dict[str, object]:
         case "timeline":
             return {"entries": timeline_of(instance)}
         case "log":
-            return {"chunk": log_of(instance).read()}
+            return {"chunk": log_of(instance).read(), "ended": instance.state in RESTING - {InstanceState.RUNNING}}
         case "data":
             return {"volume": volume_of(instance)}
         case "settings":

@@ -330,7 +330,24 @@ def test_a_gpu_class_is_held_to_the_rules_of_catalog_files(operator):
     refused = operator.post(add, fields)
     assert refused.context["adminform"].form.errors == {"__all__": ["Needs either “resource” or “dra”."]}
     assert operator.post(add, fields | {"resource": "nvidia.com/gpu"}).status_code == 302
-    assert GpuClass.objects.get().resource == "nvidia.com/gpu"
+    added = GpuClass.objects.get()
+    assert added.resource == "nvidia.com/gpu"
+    change = reverse("admin:engines_gpuclass_change", args=[added.pk])
+    assert operator.post(change, fields | {"resource": "nvidia.com/gpu", "slug": "other", "cpu_millis": 2000}).status_code == 302
+    added.refresh_from_db()
+    assert (added.slug, added.cpu_millis) == (fields["slug"], 2000)
+
+
+def test_a_cluster_without_data_can_be_deleted_with_what_was_counted_there(operator, cluster):
+    assert cluster.capacities.exists()
+    assert operator.post(reverse("admin:engines_cluster_delete", args=[cluster.pk]), {"post": "yes"}).status_code == 302
+    assert not Cluster.objects.exists()
+
+
+def test_a_cluster_with_data_stays(operator, acme, alice, cluster):
+    factories.make_volume(acme, alice, cluster)
+    operator.post(reverse("admin:engines_cluster_delete", args=[cluster.pk]), {"post": "yes"})
+    assert Cluster.objects.get() == cluster
 
 
 def test_the_configuration_of_a_cluster_is_a_mapping(operator, cluster):

@@ -21,7 +21,7 @@ from engines.file_words import SENTENCES, FileRefused, shown_name
 from engines.files.base import FileRefusal, Refusal
 from engines.models import Cluster, Instance, Volume
 from engines.reasons import Reason
-from engines.states import InstanceState
+from engines.states import DesiredState, InstanceState
 from engines.views import file_content
 from engines.views.streaming import StreamedChunks
 from tenants.models import Tenant, User
@@ -187,6 +187,25 @@ def test_a_room_that_is_closed_says_why_and_looks_again(
     refused = as_alice.get(page + "file/", {"path": "model.safetensors"})
     assert refused.status_code == 422
     assert "are not open at the moment" in refused.content.decode()
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_room_that_nobody_wants_for_himself_any_more_opens_by_itself(
+    is_held: bool, as_alice: Client, instance: Instance, page: str, closed_cluster: list[Exception]
+) -> None:
+    closed_cluster.append(ClusterError(Reason.VOLUME_IN_USE, "held"))
+    changed = {"desired_state": DesiredState.STOPPED} if is_held else {"state": InstanceState.DELETED}
+    Instance.objects.filter(pk=instance.pk).update(**changed)
+    shown = as_alice.get(page).content.decode()
+    assert "Something still uses the files…" in shown
+    assert ("as soon as Key visuals has ended" in shown) is is_held
+    assert 'hx-trigger="every 2s"' in shown
+    assert "Pause Key visuals" not in shown
+
+
+def test_who_pauses_to_see_the_files_comes_back_to_them(as_alice: Client, instance: Instance) -> None:
+    page = f"/acme/instances/{instance.slug}/"
+    assert as_alice.post(page + "pause/", {"origin": "files"}).headers["Location"] == f"{page}?tab=files"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from engines.operations.instances import launch_instance, pause_instance
 from engines.queries.logs import LogSource, log_of
 from engines.states import InstanceState
 from engines.views.logs import follow_log
-from tenants.models import Membership, User
+from tenants.models import Membership, Tenant, User
 from tests import factories
 from tests.driving import drive
 
@@ -69,6 +69,31 @@ def test_following_goes_on_where_the_page_ended(talkative: Instance, alice_in_ac
     nothing_new = source.read(cursor=event_id.removeprefix("id: "))
     assert nothing_new is not None
     assert nothing_new.text == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (InstanceState.STARTING, "The engine has written nothing yet."),
+        (InstanceState.STOPPED, "may keep a log only while its engine runs"),
+    ],
+)
+def test_a_log_that_is_not_there_is_explained(
+    state: InstanceState, said: str, as_alice: Client, acme: Tenant, alice: User, cluster: Cluster
+) -> None:
+    instance = factories.make_instance(acme, alice, cluster, state=state)
+    shown = as_alice.get(f"/acme/instances/{instance.slug}/", {"tab": "log"}).content.decode()
+    assert said in shown
+    assert "The log went with the engine." not in shown
+
+
+def test_a_log_that_went_with_a_failed_engine_leaves_its_last_words(
+    as_alice: Client, acme: Tenant, alice: User, cluster: Cluster
+) -> None:
+    instance = factories.make_instance(acme, alice, cluster, state=InstanceState.FAILED, evidence="exit code 7, last words")
+    shown = as_alice.get(f"/acme/instances/{instance.slug}/", {"tab": "log"}).content.decode()
+    assert "The log went with the engine. This is what was seen last." in shown
+    assert "<pre>exit code 7, last words</pre>" in shown
 
 
 def test_a_stream_ends_by_itself_so_that_rights_are_asked_again(talkative: Instance) -> None:

@@ -1,13 +1,18 @@
 """The guarantee holds whatever is wrong with one cluster, one instance or one volume."""
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 from celery import current_app
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -21,6 +26,7 @@ from engines.states import HOLDS_GPU
 from engines.workloads import workload_spec
 from tenants.errors import PortalError
 from tests import factories
+from tests.kubernetes.double import KubernetesDouble
 from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
@@ -78,6 +84,53 @@ def test_a_workload_that_cannot_be_stopped_keeps_no_other_deadline_from_being_me
     expire_deadlines(cluster)
     states = dict(Instance.objects.values_list("pk", "state"))
     assert [states[instance.pk] for instance in late] == ["stopping", "failed", "failed"]
+
+
+def test_a_cluster_that_is_away_is_asked_once_and_its_queue_ends_all_the_same(acme, alice, hinted, caplog):
+    away = Cluster.objects.create(slug="away", name="Away", kind="kubernetes", config={"kubeconfig": "/nowhere"})
+    late = [
+        factories.make_instance(acme, alice, away, state=state, deadline_at=NOW - timedelta(minutes=age))
+        for age, state in enumerate(["provisioning", "stopping", "queued"])
+    ]
+    expire_deadlines(away)
+    states = dict(Instance.objects.values_list("pk", "state"))
+    assert states[late[2].pk] == "failed"
+    assert caplog.text.count("there is no kubeconfig /nowhere") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_process_watches_more_clusters_than_a_pool_has_connections(make_cluster):
+    clusters = [make_cluster(slots=1) for _ in range(3)]
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    command = [sys.executable, "manage.py", "watch_clusters"]
+    watcher = subprocess.Popen(command, cwd=settings.BASE_DIR, env=os.environ | {"DATABASE_URL": database, "AIGC_DB_POOL": "1"})
+    try:
+        wait_until(lambda: not Cluster.objects.filter(watched_at=None).exists())
+        assert Cluster.objects.count() == len(clusters)
+    finally:
+        watcher.terminate()
+        assert watcher.wait(30) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watcher_that_may_not_count_slots_watches(tmp_path, caplog):
+    factories.make_gpu_class("claimed", dra={"device_class": "gpu.example.com"})
+    with KubernetesDouble(speed=20) as double:
+        double.faults.add(verb="list", path="/resourceslices", status=403)
+        config = {"kubeconfig": str(double.kubeconfig(tmp_path / "kubeconfig"))}
+        cluster = Cluster.objects.create(slug="lab", name="Lab", kind="kubernetes", config=config)
+        stop = threading.Event()
+        watcher = threading.Thread(target=watching.watch_for_ever, args=(cluster.pk, stop))
+        watcher.start()
+        try:
+            wait_until(lambda: Cluster.objects.get(pk=cluster.pk).watched_at is not None)
+            first = Cluster.objects.get(pk=cluster.pk).watched_at
+            wait_until(lambda: Cluster.objects.get(pk=cluster.pk).watched_at > first)
+            assert "the slots of cluster lab cannot be counted" in caplog.text
+            assert "watching cluster" not in caplog.text
+        finally:
+            stop.set()
+            watcher.join()
 
 
 @pytest.mark.django_db(transaction=True)

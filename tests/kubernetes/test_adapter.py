@@ -1,10 +1,12 @@
 """What the adapter asks of a cluster, how often, and what it makes of every kind of refusal."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engines.clusters.base import ClusterError, ClusterUnavailable, Phase, StaleEpoch
+from engines.clusters.kubernetes import namespaces
 from engines.reasons import Reason
 from tests.contract.workloads import apply_in_time, stop, wait_for, wait_phase
 
@@ -323,3 +325,37 @@ def test_a_pod_on_a_dead_node_is_not_gone(double, adapter, make_spec):
     adapter.stop(spec.ref, epoch=1, grace_seconds=0)
     wait_for(lambda: double.get("pods", NAMESPACE, f"{spec.name}-0")["metadata"].get("deletionTimestamp"))
     assert adapter.observe(spec.ref).phase == Phase.STOPPING
+
+
+@pytest.mark.parametrize("look", ["observe", "list_workloads"])
+def test_a_look_is_as_old_as_its_first_question(double, adapter, make_spec, look):
+    """What changes while the answers come in was not seen."""
+    spec = make_spec()
+    run(adapter, spec)
+    double.faults.add(path="/(statefulsets|pods)", delay=0.5)
+    began = datetime.now(UTC)
+    seen = adapter.observe(spec.ref) if look == "observe" else adapter.list_workloads()[0]
+    assert began <= seen.observed_at < began + timedelta(seconds=0.5)
+
+
+def test_an_engine_that_writes_more_than_anybody_reads_costs_no_more_memory(double, adapter, make_spec):
+    """Its log goes on at its end."""
+    spec = make_spec()
+    run(adapter, spec)
+    [log] = double.state.rglob("0.log")
+    second = "2026-01-01T00:00:00"
+    with log.open("w") as lines:
+        lines.writelines(f"{second}.{number:09}Z {'x' * 100}\n" for number in range(60_000))
+    chunk = adapter.read_log(spec.ref, cursor=f"{second}.000050000Z#1")
+    assert len(chunk.text) <= 262_144
+    assert chunk.cursor == f"{second}.000059999Z#1"
+
+
+def test_a_rule_that_somebody_took_away_comes_back(double, adapter, make_spec, monkeypatch):
+    run(adapter, make_spec())
+    double.delete("networkpolicies", NAMESPACE, "default-deny")
+    launch(adapter, make_spec())
+    assert double.get("networkpolicies", NAMESPACE, "default-deny") is None
+    monkeypatch.setattr(namespaces, "_TRUSTED_SECONDS", 0.0)
+    launch(adapter, make_spec())
+    assert double.get("networkpolicies", NAMESPACE, "default-deny") is not None

@@ -63,8 +63,8 @@ def test_launch_pause_resume_restart_delete(living, launch, ask):
     assert first == living.pod(instance)["metadata"]["uid"]
 
     ask(instances.pause_instance, instance)
-    living.drive(instance, "stopping")
     living.drive(instance, "stopped")
+    assert transitions(instance)[-2:] == ["stopping", "stopped"]
     assert (living.pod(instance), living.replicas(instance)) == (None, 0)
     assert (instance.reason, instance.upstream, instance.ready_at) == ("paused", "", None)
 
@@ -255,6 +255,22 @@ def test_rest_as_an_older_wish_left_it_is_no_end(living, launch, ask):
     observe(living.row, gone(instance))
     instance.refresh_from_db()
     assert (instance.state, instance.reason) == ("failed", "workload_vanished")
+
+
+def test_a_workload_of_its_name_in_another_namespace_is_not_its_own(living, launch, caplog):
+    """Whoever may make objects elsewhere in the cluster decides neither its state nor where the gateway dials."""
+    instance = living.drive(launch(), "running")
+    before = (instance.state, instance.run_id, instance.upstream)
+    forged = {"run_id": "theirs", "upstream": "10.96.0.66:80", "epoch": 99, "namespace": "theirs"}
+    for phase in (Phase.READY, Phase.GONE):
+        now = datetime.now(UTC)
+        observe(living.row, Observation(name=instance.workload.name, phase=phase, observed_at=now, **forged))
+    instance.refresh_from_db()
+    assert (instance.state, instance.run_id, instance.upstream) == before
+    assert caplog.text.count(f"runs {instance.workload.name} in theirs, which no instance asked for") == 1
+    cluster = get_cluster(living.row)
+    seen = [cluster.observe(instance.workload), *cluster.list_workloads(), next(filter(None, cluster.watch()))]
+    assert [each.namespace for each in seen] == [instance.volume.namespace] * 3
 
 
 def test_what_remains_is_not_deleted(living, launch, ask):

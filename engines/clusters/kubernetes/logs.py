@@ -13,7 +13,7 @@ from engines.clusters.kubernetes import paths
 from engines.clusters.kubernetes.labels import ENGINE_CONTAINER
 from engines.clusters.kubernetes.rest import ApiError, Rest
 
-_PIECES = (262_144, 4_194_304, 67_108_864)  # bytes asked for, more only if one second has filled the piece before
+_PIECES = (262_144, 4_194_304)  # bytes asked for, more only if one second has filled the piece before
 _BYTES_PER_LINE = 30  # lines are asked for by number and cut by size: at least so long on average
 _NOTHING_THERE = frozenset({400, 404})  # no container yet, no Pod any more
 
@@ -58,7 +58,7 @@ def _read_on(rest: Rest, path: str, cursor: str) -> LogChunk:
         new = list(_after(lines, cursor))
         if new or len(said) < limit:
             return LogChunk("".join(line.text for line in new), _cursor(lines, cursor) if new else cursor)
-    return LogChunk("", cursor)
+    return _read_tail(rest, path, _PIECES[0])  # it writes more in a second than anybody reads: go on at its end
 
 
 def _lines(said: bytes, *, is_whole: bool) -> Iterator[Line]:

@@ -38,11 +38,11 @@ class Looks:
 
     def at(self, workload: WorkloadRef) -> Observation:
         """Look at one workload; asks for more where the StatefulSet and its Pod do not say why nothing runs."""
-        space, name = workload.namespace, workload.name
+        began, space, name = datetime.now(UTC), workload.namespace, workload.name
         stateful_set = self._rest.find(paths.member("statefulsets", space, name))
         pod = self._rest.find(paths.member("pods", space, pod_name(name)))
         seen = self._seen(space, name, stateful_set, [pod] if pod else [])
-        observed = observe(seen, now=datetime.now(UTC))
+        observed = observe(seen, now=began)
         is_plain = observed.phase != Phase.PENDING and observed.reason is None
         if is_plain and stateful_set is not None:
             return observed
@@ -54,19 +54,23 @@ class Looks:
             for event in self._rest.items(paths.collection("events", space), fieldSelector=f"involvedObject.name={about}")
         ]
         seen = self._seen(space, name, stateful_set, [pod] if pod else [], claim=claim, events=events)
-        return observe(seen, now=datetime.now(UTC))
+        return observe(seen, now=began)
 
     def at_all(self) -> Iterator[tuple[WorkloadRef, Observation]]:
-        """Look at all workloads, each as its StatefulSet and Pods show it."""
+        """Look at all workloads, each as its StatefulSet and Pods show it.
+
+        Lists are read one after the other: what they say together holds for the moment before the first at best.
+        """
+        began = datetime.now(UTC)
         pods: defaultdict[tuple[str, str], list[Json]] = defaultdict(list)
         for pod in self._rest.items(paths.collection("pods"), labelSelector=OUR_ENGINES):
             pods[pod["metadata"]["namespace"], pod["metadata"]["labels"].get(WORKLOAD, "")].append(pod)
         for stateful_set in self._rest.items(paths.collection("statefulsets"), labelSelector=OUR_ENGINES):
             space, name = stateful_set["metadata"]["namespace"], stateful_set["metadata"]["name"]
             seen = self._seen(space, name, stateful_set, pods.pop((space, name), []))
-            yield WorkloadRef(name, space), observe(seen, now=datetime.now(UTC))
+            yield WorkloadRef(name, space), observe(seen, now=began)
         for (space, name), left in pods.items():
-            yield WorkloadRef(name, space), observe(self._seen(space, name, None, left), now=datetime.now(UTC))
+            yield WorkloadRef(name, space), observe(self._seen(space, name, None, left), now=began)
 
     def _seen(self, namespace: str, name: str, stateful_set: Json | None, pods: Sequence[Json], **more: Any) -> Seen:
         address = annotation(stateful_set, SERVICE_IP)

@@ -116,7 +116,7 @@ class Memory:
 def _over(seen: Observation, last: Observation) -> Observation:
     """The last run ended between two looks: now, if they are moments apart; nobody knows when, if they are not."""
     between = seen.observed_at - last.observed_at
-    ended_at = last.ended_at or (seen.observed_at if between <= _MOMENTS else None)
+    ended_at = last.ended_at or (max(seen.observed_at, last.observed_at) if between <= _MOMENTS else None)
     return replace(
         seen,
         epoch=seen.epoch or last.epoch,

@@ -44,6 +44,7 @@ def observe(seen: Seen, *, now: datetime) -> Observation:
         reason=verdict.reason,
         evidence=verdict.evidence,
         ended_runs=_ended_runs(seen, past),
+        namespace=seen.namespace,
     )
 
 
@@ -57,7 +58,16 @@ def _without_pod(seen: Seen, past: Sequence[Pod], now: datetime) -> Observation:
     epoch = _whole(annotation(seen.stateful_set, EPOCH))
     if seen.stateful_set is not None and seen.is_wanted:
         why, runs = unmade(seen), _ended_runs(seen, past)
-        return Observation(seen.name, why.phase, now, epoch=epoch, reason=why.reason, evidence=why.evidence, ended_runs=runs)
+        return Observation(
+            seen.name,
+            why.phase,
+            now,
+            epoch=epoch,
+            reason=why.reason,
+            evidence=why.evidence,
+            ended_runs=runs,
+            namespace=seen.namespace,
+        )
     stone, runs = tombstones.read(seen.claim, seen.name) or Tombstone(0), _ended_runs(seen, past)
     last = runs[-1] if runs else EndedRun(stone.run_id, ended_at=stone.ended_at)
     return Observation(
@@ -71,6 +81,7 @@ def _without_pod(seen: Seen, past: Sequence[Pod], now: datetime) -> Observation:
         ended_at=last.ended_at,
         remains=seen.stateful_set is not None and not seen.is_deleting,
         ended_runs=runs[:-1],
+        namespace=seen.namespace,
     )
 
 

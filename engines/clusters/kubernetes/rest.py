@@ -30,6 +30,7 @@ _CONNECT_SECONDS = 3.0
 _PATIENCE_SECONDS = 3.0  # how long a request waits because the server asked it to
 _ANOTHER_UID = re.compile(r"UID in (the )?precondition")  # in the words of newer servers and of older ones
 _BUSY = frozenset({429, 503})
+_POOL = re.compile(r"HTTPS?Connection(?:Pool)?\(host='?([^',]+)'?, port=(\d+)\)")  # as urllib3 says where
 
 
 class ApiError(Exception):
@@ -232,7 +233,13 @@ def _network() -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.HTTPError, ApiException, ConfigException, OSError, json.JSONDecodeError) as error:
-        raise ClusterUnavailable(f"the API server cannot be reached: {error}") from error
+        raise ClusterUnavailable(f"the API server cannot be reached: {_plainly(error)}") from error
+
+
+def _plainly(error: Exception) -> str:
+    """Say what the way ended at, and where, without the names of a library's classes."""
+    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
+    return _POOL.sub(r"\1:\2", str(cause))
 
 
 def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[Json]:

@@ -15,6 +15,9 @@ class Command(BaseCommand):
     help = "Watch every cluster and write down what is seen. Any number may run: one leads per cluster, the others stand by."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Whoever leads keeps a connection, and its advisory lock, for as long as it watches: a pool would run out of connections
+        # with as many clusters, and hand a lock that was not given back on to whoever comes next.
+        connection.settings_dict["OPTIONS"]["pool"] = False
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
