@@ -19,6 +19,7 @@ from django.db import close_old_connections
 
 from engines.activity.recorded import Recorder
 from engines.models import Instance
+from engines.states import InstanceState
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def plain_address(address: str) -> str | None:
 def slugs_of_upstreams(upstreams: Iterable[str]) -> list[str]:
     """The instances that are reached at these addresses now."""
     try:
-        return list(Instance.objects.filter(upstream__in=list(upstreams)).values_list("slug", flat=True))
+        running = Instance.objects.filter(state=InstanceState.RUNNING, upstream__in=list(upstreams))
+        return list(running.values_list("slug", flat=True))
     finally:
         close_old_connections()

@@ -193,6 +193,7 @@ def test_which_addresses_are_those_of_work():
     assert [plain_address(each) for each in unchanged] == [None] * len(unchanged)
 
 
-def test_nobody_is_reached_where_nothing_runs(busy_kind, gateway):
+def test_nobody_is_reached_where_nothing_runs(busy_kind, make_row, gateway):
+    make_row(state="stopping", upstream=gateway.upstream)
     assert slugs_of_upstreams([gateway.upstream]) == [busy_kind.slug]
     assert slugs_of_upstreams(["127.0.0.1:1"]) == []

@@ -22,7 +22,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("engines", "0006_overlays_do_not_change")]
+    dependencies = [("engines", "0008_add_pools")]
     operations = [
         migrations.AddField(
             model_name="engineversion",
