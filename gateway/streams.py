@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -29,22 +29,19 @@ ANSWER_LIMIT = 4 * 2**20
 _MAPPED = "[::ffff:"
 _QUESTION = b"GET /reverse_proxy/upstreams HTTP/1.0\r\nHost: gateway\r\n\r\n"
 
-FindSlugs = Callable[[Iterable[str]], list[str]]
 
-
-async def watch_streams(recorder: Recorder, admin_socket: Path, executor: Executor, find_slugs: FindSlugs | None = None) -> None:
+async def watch_streams(recorder: Recorder, admin_socket: Path, executor: Executor) -> None:
     """Note every ten seconds, until cancelled, which engines have open work; nothing is noted while that cannot be told."""
-    find, told = find_slugs or slugs_of_upstreams, False
+    missed = 0
     while True:
         try:
             upstreams = await open_work(admin_socket)
-            slugs = await asyncio.get_running_loop().run_in_executor(executor, find, upstreams) if upstreams else []
-            recorder.note_open_work(slugs, time.time())
-            told = False
+            recorder.note_open_work(await _slugs(upstreams, executor) if upstreams else [], time.time())
+            missed = 0
         except (OSError, ValueError, TimeoutError, DatabaseError) as error:
-            if not told:
-                log.warning("open work cannot be counted at the gateway: %s", error or type(error).__name__)
-            told = True
+            missed += 1
+            if missed == 2:  # the first time it may not be up yet
+                log.warning("open work cannot be counted at the gateway: %s", str(error) or type(error).__name__)
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -77,6 +74,10 @@ def plain_address(address: str) -> str | None:
     if host.startswith(_MAPPED) and host.endswith("]"):
         return f"{host[len(_MAPPED) : -1]}:{port}"
     return f"{host[:-1]}:{port}" if host.endswith(".") else None
+
+
+async def _slugs(upstreams: list[str], executor: Executor) -> list[str]:
+    return await asyncio.get_running_loop().run_in_executor(executor, slugs_of_upstreams, upstreams)
 
 
 def slugs_of_upstreams(upstreams: Iterable[str]) -> list[str]:
