@@ -131,6 +131,8 @@ def _in_words(document: _Document, details: ErrorDetails) -> _Problem:
             text = "must be text; put it in quotes"
         case "model_type" | "model_attributes_type":
             text = f"must be a mapping of {', '.join(keys_at(location))}"
+        case "tuple_type":
+            text = "must be a list"
         case "value_error":
             text = str(details["ctx"]["error"])
         case _:

@@ -6,22 +6,14 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StrictBool, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool, model_validator
+
+from engines.activity.schema import Activity
+from engines.catalog_entry import Entry, HttpPath, in_form
 
 COMMAND_PLACEHOLDERS = frozenset({"port", "data", "python"})
 ROOT_UID = 0
 _CONTAINER_FIELDS = ("secret_env", "shared_mounts", "pod_patch")
-
-
-def _words(pattern: str, problem: str) -> AfterValidator:
-    """Match the whole text against the pattern, or refuse it with a sentence instead of the pattern."""
-
-    def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
-            raise ValueError(problem)
-        return value
-
-    return AfterValidator(check)
 
 
 def _absolute(value: str) -> str:
@@ -73,21 +65,21 @@ Summary = Annotated[str, Strict(), Field(min_length=1, max_length=200)]
 Slug = Annotated[
     str,
     Strict(),
-    _words(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", "must be 1 to 40 lower-case letters, digits and inner hyphens"),
+    in_form(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", "must be 1 to 40 lower-case letters, digits and inner hyphens"),
 ]
 VersionName = Annotated[
     str,
     Strict(),
-    _words(
+    in_form(
         r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}",
         "must be 1 to 40 letters, digits and . _ + -, starting with a letter or digit",
     ),
 ]
-Url = Annotated[str, Strict(), _words(r"https?://[^\s/]+(/\S*)?", "must be an http:// or https:// address")]
+Url = Annotated[str, Strict(), in_form(r"https?://[^\s/]+(/\S*)?", "must be an http:// or https:// address")]
 Image = Annotated[
     str,
     Strict(),
-    _words(
+    in_form(
         r"[a-z0-9][a-z0-9._-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*"
         r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})",
         "must be an image name with a tag or digest, such as registry.example.com/team/engine:1.2",
@@ -96,35 +88,31 @@ Image = Annotated[
 EnvName = Annotated[
     str,
     Strict(),
-    _words(r"[A-Za-z_][A-Za-z0-9_]*", "is not a legal environment name: letters, digits and _, not starting with a digit"),
+    in_form(r"[A-Za-z_][A-Za-z0-9_]*", "is not a legal environment name: letters, digits and _, not starting with a digit"),
 ]
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
 Count = Annotated[int, Strict(), Field(ge=1)]
 Uid = Annotated[int, BeforeValidator(_uid)]
 AbsolutePath = Annotated[str, Strict(), AfterValidator(_absolute)]
 RelativePath = Annotated[str, Strict(), AfterValidator(_relative)]
-HttpPath = Annotated[str, Strict(), _words(r"/[^\s#]*", "must start with / and hold no spaces")]
 CommandPart = Annotated[str, Strict(), AfterValidator(_known_placeholders)]
-LabelKey = Annotated[str, Strict(), _words(rf"({_DNS_NAME}/)?{_LABEL_PART}", "is not a legal Kubernetes label or resource name")]
-LabelValue = Annotated[str, Strict(), _words(rf"({_LABEL_PART})?", "is not a legal Kubernetes label value")]
+LabelKey = Annotated[str, Strict(), in_form(rf"({_DNS_NAME}/)?{_LABEL_PART}", "is not a legal Kubernetes label or resource name")]
+LabelValue = Annotated[str, Strict(), in_form(rf"({_LABEL_PART})?", "is not a legal Kubernetes label value")]
 AnnotationValue = Annotated[str, Strict()]
-Quantity = Annotated[str, Strict(), _words(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", "is not a Kubernetes quantity, such as 8Gi")]
+Quantity = Annotated[str, Strict(), in_form(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?", "is not a Kubernetes quantity, such as 8Gi")]
 ObjectName = Annotated[
-    str, Strict(), Field(max_length=253), _words(_DNS_NAME, "must be the name of an object in the cluster, such as shared-models")
+    str,
+    Strict(),
+    Field(max_length=253),
+    in_form(_DNS_NAME, "must be the name of an object in the cluster, such as shared-models"),
 ]
 SecretKeyName = Annotated[
-    str, Strict(), Field(max_length=253), _words(r"[A-Za-z0-9_.-]+", "must be a key of a secret: letters, digits and . _ -")
+    str, Strict(), Field(max_length=253), in_form(r"[A-Za-z0-9_.-]+", "must be a key of a secret: letters, digits and . _ -")
 ]
 PodPatch = Annotated[dict[str, Any], AfterValidator(_fits_a_pod)]
-Currency = Annotated[str, Strict(), _words(r"[A-Z]{3}", "must be a three-letter currency code, such as USD")]
+Currency = Annotated[str, Strict(), in_form(r"[A-Z]{3}", "must be a three-letter currency code, such as USD")]
 Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
-Colour = Annotated[str, Strict(), _words(r"#[0-9a-f]{6}", 'must be a colour such as "#5b6cff", in quotes')]
-
-
-class Entry(BaseModel):
-    """Unknown keys are refused; a loaded catalog is never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Colour = Annotated[str, Strict(), in_form(r"#[0-9a-f]{6}", 'must be a colour such as "#5b6cff", in quotes')]
 
 
 class Mark(Entry):
@@ -173,6 +161,7 @@ class EngineVersion(Entry):
     pod_patch: PodPatch = {}
     startup_limit_seconds: Annotated[int, Strict(), Field(ge=5, le=7200)] = 600
     runs_as: Uid | None = None
+    activity: Activity = Activity()
     min_gpu_memory_mib: Count | None = None
     shm_mib: Count | None = None
     status: Literal["draft", "published", "deprecated"] = "draft"
@@ -226,7 +215,7 @@ class EngineVersion(Entry):
 
 
 class Engine(Entry):
-    """A kind of AIGC application; `family` says which activity probe understands it."""
+    """A kind of AIGC application; `family` says how its use is told where a version does not."""
 
     slug: Slug
     name: Name

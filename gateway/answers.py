@@ -17,15 +17,17 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-def allowed(upstream: str, *, cookie: str = "", authorization: str = "", renewed: str = "") -> Answer:
+def allowed(upstream: str, *, cookie: str = "", authorization: str = "", renewed: str = "", work: bool = False) -> Answer:
     """Let the request through; the gateway reads the headers and passes none of them on.
 
-    `cookie` and `authorization` are what the engine may see, `renewed` is a Set-Cookie for the visitor; without any of the
-    three, which is most requests, the gateway need not look for them.
+    `cookie` and `authorization` are what the engine may see, `renewed` is a Set-Cookie for the visitor, `work` has the request
+    counted with those that are open as long as the engine works; without any of the four, which is most requests, the gateway
+    need not look for them.
     """
     headers = [(b"x-aigc-upstream", upstream.encode())]
-    if cookie or authorization or renewed:
+    if cookie or authorization or renewed or work:
         more = {b"x-aigc-cookie": cookie, b"x-aigc-authorization": authorization, b"x-aigc-renewed": renewed}
+        more[b"x-aigc-work"] = "1" if work else ""
         headers += [(b"x-aigc-more", b"1"), *((name, value.encode("latin-1")) for name, value in more.items() if value)]
     return Answer(200, headers)
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
@@ -15,6 +14,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from aigc_portal.embedded.layout import layout_of
+from engines.activity.classes import RequestClass
+from engines.activity.recorded import Recorder
 from gateway import handoff
 from gateway.answers import Answer, allowed, redirect, refused
 from gateway.cookies import NONCE, PASS, Cookies, read_cookies, set_cookie
@@ -24,7 +26,9 @@ from gateway.memory import PATIENCE_SECONDS, Memory
 from gateway.names import engine_origin, safe_path, slug_of_host
 from gateway.rules import Visit, refusal
 from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up_in_thread
+from gateway.streams import watch_streams
 from gateway.tokens import Keyring, Token, new_token, renewed
+from gateway.use import class_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Gate:
     def __init__(self, memory: Memory, executor: ThreadPoolExecutor) -> None:
         self.memory = memory
         self.executor = executor
+        self.recorder = Recorder()
         self.keyring = Keyring(settings.GATEWAY_KEYS)
         self.secret = settings.GATEWAY_SECRET.encode()
 
@@ -68,14 +73,15 @@ class Gate:
             await send({"type": "http.response.body", "body": answer.body})
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Listen for changes from start-up to shutdown."""
+        """Listen for changes, and tell of the engines' use, from start-up to shutdown."""
         await receive()
-        listener = asyncio.create_task(listen_for_changes(self.memory))
+        streams = watch_streams(self.recorder, layout_of(settings.DATA_DIR).gateway_admin_socket, self.executor)
+        beside = [asyncio.create_task(each) for each in (listen_for_changes(self.memory), self.recorder.run(), streams)]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        listener.cancel()
-        with suppress(asyncio.CancelledError):
-            await listener
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         self.executor.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -148,7 +154,14 @@ class Gate:
             cookie=request.cookies.engine_part,
             authorization=request.visit.headers.get(b"authorization", b"").decode("latin-1"),
             renewed=self._pass(longer, now) if longer else "",
+            work=self._note(request, standing, now) is RequestClass.WORK,
         )
+
+    def _note(self, request: Request, standing: Standing, now: int) -> RequestClass:
+        """Remember that the engine was used, and how."""
+        request_class = class_of(request.visit, request.path, standing.rules, page=request.page)
+        self.recorder.note(request.slug, request_class, now)
+        return request_class
 
     def _sign_in(self, request: Request) -> Answer:
         """Rule 6: whoever opened a page goes through the portal; a script, which would follow a redirect blindly, gets 401."""

@@ -1,6 +1,6 @@
 """What the database says of a visitor and an instance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from typing import NamedTuple
@@ -13,6 +13,8 @@ from django.db import close_old_connections
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
+from engines.activity.classes import NO_RULES, Rules, rules_of
+from engines.activity.families import activity_of
 from engines.clusters.names import SLUG_PATTERN
 from engines.models import Instance
 from engines.states import InstanceState
@@ -36,12 +38,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The verdict; `upstream` (host:port) when running, `state` when resting, `message` for people in all other cases."""
+    """The verdict; `upstream` (host:port) when running, `state` when resting, `message` for people in all other cases.
+
+    `rules` tell the engine's requests apart.
+    """
 
     verdict: Verdict
     upstream: str = ""
     state: str = ""
     message: str = ""
+    rules: Rules = field(default=NO_RULES, compare=False)
 
 
 class Visitor(NamedTuple):
@@ -73,7 +79,8 @@ def look_up_in_thread(slug: str, visitor: Visitor) -> Standing:
 
 def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     """The instance and the membership by which the person may visit it. Raises NotVisible or NotAllowed."""
-    named = Instance.objects.select_related("tenant").filter(slug=slug).exclude(state=InstanceState.DELETED)
+    related = Instance.objects.select_related("tenant", "engine_version__engine")
+    named = related.filter(slug=slug).exclude(state=InstanceState.DELETED)
     # Asked only for what can be a name: PostgreSQL takes not every text that an address can hold.
     instance = named.first() if SLUG_PATTERN.fullmatch(slug) else None
     if instance is None:
@@ -94,7 +101,9 @@ def _standing(slug: str, visitor: Visitor) -> Standing:
     except NotAllowed as refusal:
         return Standing(Verdict.NOT_ALLOWED, message=str(refusal))
     if instance.state == InstanceState.RUNNING and instance.upstream:
-        return Standing(Verdict.RUNNING, upstream=instance.upstream)
+        version = instance.engine_version
+        rules = rules_of(activity_of(version.engine.family, version.activity))
+        return Standing(Verdict.RUNNING, upstream=instance.upstream, rules=rules)
     return Standing(Verdict.RESTING, state=instance.state, message=waiting_sentence(instance))
 
 

@@ -54,6 +54,11 @@ class Layout:
     def gwauth_socket(self) -> Path:
         return self.run / "gwauth.sock"
 
+    @property
+    def gateway_admin_socket(self) -> Path:
+        """Where Caddy is administered, and asked how many requests are open."""
+        return self.run / "caddy.sock"
+
 
 @dataclass(frozen=True)
 class Addresses:

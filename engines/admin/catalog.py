@@ -124,6 +124,7 @@ class EngineVersionAdmin(ModelAdmin):
         (_("What runs"), {"fields": ("image", "command", "args", ("port", "health_path"), "environment", "data_mounts")}),
         (_("Only on Kubernetes"), {"fields": ("secret_environment", "shared_mounts", "pod_patch")}),
         (_("What it needs"), {"fields": (("startup_limit_seconds", "run_as"), ("shm_mib", "min_gpu_memory_mib"))}),
+        (_("How its use is told"), {"fields": ("activity",)}),
         (_("Data of other versions"), {"fields": ("migrate_command", "migrates_from")}),
         (_("Where this comes from"), {"fields": ("sources", "notes", "released_at")}),
     )

@@ -18,6 +18,7 @@ _EXPECTED: dict[str, str | Promise] = {
     "string_type": gettext_lazy("must be text, in double quotes"),
     "string_too_short": gettext_lazy("is required"),
     "list_type": gettext_lazy('must be a list, such as ["one", "two"]'),
+    "tuple_type": gettext_lazy('must be a list, such as ["one", "two"]'),
     "dict_type": gettext_lazy('must be pairs, such as {"NAME": "value"}'),
     "model_type": gettext_lazy('must be pairs, such as {"name": "value"}'),
     "extra_forbidden": gettext_lazy("is not a known key"),

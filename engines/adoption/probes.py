@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from engines import catalog_schema as schema
 from engines.adoption.findings import Decider, Fields, Reasons, misfit
 from engines.adoption.quantities import port
+from engines.catalog_entry import HttpPath
 
 _ORDER = ("startupProbe", "readinessProbe", "livenessProbe")
 _BY_HTTP = ("is not asked; the portal asks by HTTP", Decider.OPERATOR)
@@ -49,7 +49,7 @@ def read_probes(container: Fields, guess: str) -> Readiness:
 
 def _path(asked: Fields) -> str:
     path = asked.text("path")
-    if path and (wrong := misfit(schema.HttpPath, path)):
+    if path and (wrong := misfit(HttpPath, path)):
         asked.notes.note(asked.at("path"), f"“{path}” is not carried over: {wrong}", Decider.OPERATOR)
         return ""
     return path

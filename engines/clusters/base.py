@@ -206,6 +206,14 @@ class LogChunk:
 
 
 @dataclass(frozen=True)
+class Load:
+    """How much a workload does, over a short window. It may delay a rest and never cause one: an engine may work elsewhere."""
+
+    cpu_share: float  # of one core: 2.0 is two cores in full
+    gpu_share: float | None = None  # of its busiest device's time, 0 to 1; None without one, or where it is not its alone
+
+
+@dataclass(frozen=True)
 class VolumeUsage:
     """Bytes used by a volume, and bytes still free where it lies (None where the cluster cannot tell)."""
 
@@ -319,6 +327,9 @@ class Cluster(Protocol):
         The log of the last run remains readable while the workload is stopped, where the cluster keeps it. A cursor of an older
         run starts the newer log at its beginning.
         """
+
+    def load(self, workload: WorkloadRef) -> Load | None:
+        """Tell how much the workload does, within a second; None where nothing runs, or where it is not measured."""
 
     def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
         """Count the slots of every GPU class that this cluster offers, pool by pool; `classes` are all of the catalog."""

@@ -95,6 +95,12 @@ class EngineVersion(models.Model):
         blank=True,
         help_text=_("Strategic merge patch of the Pod, after that of the GPU class."),
     )
+    activity = models.JSONField(
+        _("activity"),
+        default=dict,
+        blank=True,
+        help_text=_("How its use is told, where it is not as usual in its family: probe, poll, work, websocket_is_user."),
+    )
     startup_limit_seconds = models.PositiveIntegerField(
         _("start-up limit, seconds"), default=300, validators=[MinValueValidator(1)]
     )

@@ -123,9 +123,9 @@ class _Load:
         status: str = version.status
         row = EngineVersion.objects.filter(engine=engine, version=version.version).first()
         if row is not None and row.status != EngineVersion.Status.DRAFT:
-            contradicting = (
-                [] if self.keep else [name for name in FIXED_FIELDS if name in fields and getattr(row, name) != fields[name]]
-            )
+            # What was published before versions could tell of their activity may be given it once, as the trigger has it.
+            fixed = FIXED_FIELDS if row.activity else [name for name in FIXED_FIELDS if name != "activity"]
+            contradicting = [] if self.keep else [name for name in fixed if name in fields and getattr(row, name) != fields[name]]
             self.problems += [f"{place}.{IN_FILE.get(name, name)}: {_PUBLISHED}" for name in contradicting]
             if contradicting:
                 return

@@ -31,6 +31,7 @@ def version_fields(version: schema.EngineVersion) -> dict[str, Any]:
         "secret_environment": {name: entry.model_dump() for name, entry in version.secret_env.items()},
         "shared_mounts": [mount.model_dump() for mount in version.shared_mounts],
         "pod_patch": version.pod_patch,
+        "activity": version.activity.model_dump(mode="json", exclude_unset=True),
         "startup_limit_seconds": version.startup_limit_seconds,
         "run_as": "" if version.runs_as is None else str(version.runs_as),
         "shm_mib": version.shm_mib or 0,

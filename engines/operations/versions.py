@@ -22,6 +22,7 @@ FIXED_FIELDS = (
     "secret_environment",
     "shared_mounts",
     "pod_patch",
+    "activity",
     "startup_limit_seconds",
     "run_as",
     "shm_mib",

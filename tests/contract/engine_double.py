@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--grandchild", action="store_true", help="leave one in a session of its own that ignores SIGTERM")
     parser.add_argument("--spam", type=int, default=0, help="bytes of log to write")
+    parser.add_argument("--burn", action="store_true", help="keep one core busy")
     parser.add_argument("--greet", default="", help="added to the first line of the log")
     parser.add_argument("--say", default="", help="a line for the log every 50 ms")
     return parser.parse_args()
@@ -76,6 +77,11 @@ def keep_saying(line: str) -> None:
         time.sleep(0.05)
 
 
+def burn() -> None:
+    while True:
+        sum(range(10_000))
+
+
 def spam(amount: int) -> None:
     line = "spam " * 20 + "\n"
     for _ in range(amount // len(line)):
@@ -90,6 +96,8 @@ def main() -> None:
     spam(options.spam)
     if options.say:
         threading.Thread(target=keep_saying, args=[options.say], daemon=True).start()
+    if options.burn:
+        threading.Thread(target=burn, daemon=True).start()
     if options.grandchild:
         subprocess.Popen([sys.executable, "-S", "-c", ORPHAN], start_new_session=True)
     if options.exit_after is not None:

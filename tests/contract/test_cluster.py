@@ -544,5 +544,22 @@ def test_the_log_of_a_workload_that_was_never_there_is_empty(cluster):
     assert cluster.read_log(WorkloadRef("i-none", NAMESPACE)).text == ""
 
 
+def test_load_tells_what_works_from_what_does_not(cluster):
+    idle, works = make_spec(cluster), make_spec(cluster, "--burn")
+    for spec in (idle, works):
+        start(cluster, spec)
+    wait_for(lambda: (load := cluster.load(works.ref)) is not None and load.cpu_share > 0.05)
+    wait_for(lambda: (load := cluster.load(idle.ref)) is not None and load.cpu_share < 0.05)
+    assert cluster.load(works.ref).gpu_share is None
+
+
+def test_load_of_what_does_not_run_is_none(cluster):
+    spec = make_spec(cluster)
+    assert cluster.load(WorkloadRef("i-none", NAMESPACE)) is None
+    start(cluster, spec)
+    stop(cluster, spec.ref)
+    assert cluster.load(spec.ref) is None
+
+
 def test_capacity_counts_the_slots_of_every_class(cluster):
     assert [(each.gpu_class, each.total > 0) for each in cluster.capacity([GpuSpec("cpu")])] == [("cpu", True)]

@@ -252,9 +252,11 @@ def save(client, row, **changes):
 
 def test_a_draft_is_saved_as_a_catalog_file_would_be(operator, draft):
     mounts = json.dumps([{"path": "/models/", "subpath": "models"}])
-    saved = save(operator, draft, run_as="root", environment='{"MODE": "fast"}', data_mounts=mounts)
+    activity = '{"probe": {"kind": "none"}, "poll": ["^/queue"]}'
+    saved = save(operator, draft, run_as="root", environment='{"MODE": "fast"}', data_mounts=mounts, activity=activity)
     assert saved.status_code == 302
     draft.refresh_from_db()
+    assert draft.activity == {"probe": {"kind": "none"}, "poll": ["^/queue"]}
     assert (draft.run_as, draft.environment, draft.data_mounts) == (
         "0",
         {"MODE": "fast"},
@@ -271,6 +273,9 @@ def test_a_draft_is_saved_as_a_catalog_file_would_be(operator, draft):
         ({"environment": '{"A": 1}'}, "environment", "“A” must be text, in double quotes."),
         ({"data_mounts": '[{"path": "data"}]'}, "data_mounts", "Item 1 “path” must be an absolute path below /, without “..”."),
         ({"data_mounts": '[{"path": "/data", "sub": "x"}]'}, "data_mounts", "Item 1 “sub” is not a known key."),
+        ({"activity": '{"poll": "^/queue"}'}, "activity", '“poll” must be a list, such as ["one", "two"].'),
+        ({"activity": '{"work": ["^/(a+)+"]}'}, "activity", "“work” item 1 must not repeat a group."),
+        ({"activity": '{"probes": {}}'}, "activity", "“probes” is not a known key."),
         ({"data_mounts": "[]"}, None, "“data_mount” is required with “image”."),
         ({"image": ""}, None, "Needs either “image” or “command”, not both."),
         ({"run_as": "nobody"}, "run_as", None),

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engines.activity.families import probe_of
 from engines.catalog_file import CatalogError, Known, read_catalog
 from engines.catalog_schema import Catalog, Entry
 
@@ -348,6 +349,63 @@ def test_a_bad_gpu_class_is_named_exactly(tmp_path: Path, old: str, new: str, pr
 )
 def test_what_cannot_be_in_a_pod_is_named_exactly(tmp_path: Path, added: str, problem: str) -> None:
     assert problems(tmp_path, with_line(ENGINE, "port: 7860", f"port: 7860\n        {added}")) == [f"a.yaml:{problem}"]
+
+
+PATTERN_START = "must start with ^/, or with a method and ^/ (POST ^/generate)"
+
+
+@pytest.mark.parametrize(
+    ("activity", "problem"),
+    [
+        ("{probes: {}}", ".probes: is not a known key; did you mean “probe”?"),
+        (
+            "{probe: {kind: comfy}}",
+            ".probe.kind: must be 'comfyui', 'sdwebui', 'gradio', 'http_json', 'command' or 'none'",
+        ),
+        (
+            "{probe: {kind: http_json, path: /x}}",
+            ".probe: “path” and “busy_if” belong to the kind http_json, which needs both",
+        ),
+        (
+            "{probe: {kind: http_json, path: /x, busy_if: [{value: queue, above: 0}]}}",
+            ".probe.busy_if[0].value: must be a JSON pointer, such as /queue/pending",
+        ),
+        (
+            "{probe: {kind: http_json, path: /x, busy_if: [{value: /queue}]}}",
+            ".probe.busy_if[0]: needs exactly one of “above”, “longer_than”, “equals” and “differs_from”",
+        ),
+        ('{poll: ["queue"]}', f".poll[0]: {PATTERN_START}"),
+        ('{work: ["^/ok", "^/(a+)+"]}', ".work[1]: must not repeat a group"),
+        ("{poll: ^/queue}", ".poll: must be a list"),
+        ("{websocket_is_user: 1}", ".websocket_is_user: must be a valid boolean"),
+        ("none", ": must be a mapping of poll, probe, websocket_is_user, work"),
+    ],
+)
+def test_what_tells_of_no_activity_is_named_exactly(tmp_path: Path, activity: str, problem: str) -> None:
+    text = with_line(ENGINE, "port: 7860", f"port: 7860\n        activity: {activity}")
+    assert problems(tmp_path, text) == [f"a.yaml:11: engines[0].versions[0].activity{problem}"]
+
+
+def test_every_shipped_engine_s_activity_is_what_it_is() -> None:
+    """What is left to the family is asked as the family is; the rest is said."""
+    engines = read_catalog(*SHIPPED).engines
+    told = {
+        engine.slug: {probe_of(engine.family, version.activity.model_dump(mode="json", exclude_unset=True)).kind}
+        for engine in engines
+        for version in engine.versions
+    }
+    assert told == {
+        "loom": {"sdwebui"},
+        "comfyui": {"comfyui"},
+        "sd-webui": {"sdwebui"},
+        "forge": {"sdwebui"},
+        "sdnext": {"sdwebui"},
+        "fooocus": {"gradio"},
+        "text-generation-webui": {"gradio"},
+        "invokeai": {"http_json"},
+        "kohya-ss": {"none"},
+        "open-webui": {"none"},
+    }
 
 
 def test_a_command_has_no_pod(tmp_path: Path) -> None:

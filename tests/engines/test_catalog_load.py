@@ -158,6 +158,24 @@ def test_a_draft_may_change_and_a_published_version_may_not(write):
     assert (version.port, version.environment, version.notes) == (7861, {"MODE": "fast"}, "none")
 
 
+def test_a_published_version_is_told_of_its_activity_once(write):
+    """So that a catalog of a newer release still loads over what an older one published."""
+    plain = write()
+    text = plain.read_text()
+    assert text.count("health_path: ") == 1
+    where = text.index("health_path: ")
+    told = plain.with_name("told.yaml")
+    told.write_text(text[:where] + "activity: {websocket_is_user: true}\n        " + text[where:])
+    load_files([plain])
+    EngineVersion.objects.update(status="published")
+    load_files([told])
+    version = EngineVersion.objects.get()
+    assert (version.status, version.activity) == ("published", {"websocket_is_user": True})
+    [problem] = refusal(plain)
+    assert problem.endswith(".activity: differs from the published version, which does not change; add a new version")
+    assert EngineVersion.objects.get().activity == {"websocket_is_user": True}
+
+
 def test_notes_of_a_published_version_may_change(write):
     load_files([write()])
     assert load_files([write(notes="better")]).changed == ["version brush 1"]
@@ -245,6 +263,7 @@ def test_a_health_status_that_the_portal_cannot_await_is_refused(write):
 def test_the_fixed_fields_are_those_that_the_database_refuses_to_change(write):
     load_files([write()])
     version = EngineVersion.objects.get()
+    EngineVersion.objects.update(activity={"websocket_is_user": True})  # told once; from then on it is fixed
     other = {"engine": Engine.objects.create(slug="other", name="Other"), "port": 1, "startup_limit_seconds": 1, "shm_mib": 1}
     texts = {"version", "title", "image", "health_path", "run_as", "notes"}
     for field in EngineVersion._meta.concrete_fields:

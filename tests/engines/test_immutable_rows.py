@@ -75,6 +75,14 @@ def test_a_published_version_does_not_change(db, field, value):
     assert refused(lambda: EngineVersion.objects.filter(pk=version.pk).update(**{field: value}))
 
 
+def test_the_activity_of_a_published_version_is_told_once(db):
+    version = factories.make_engine_version()
+    rows = EngineVersion.objects.filter(pk=version.pk)
+    assert not refused(lambda: rows.update(activity={"probe": {"kind": "none"}}))
+    assert refused(lambda: rows.update(activity={}))
+    assert refused(lambda: rows.update(activity={"probe": {"kind": "gradio"}}))
+
+
 @pytest.mark.parametrize(("field", "value"), [("status", "deprecated"), ("notes", "new"), ("is_default", True)])
 def test_a_published_version_may_be_deprecated_and_annotated(db, field, value):
     version = factories.make_engine_version()

@@ -120,6 +120,7 @@ class Story:
 
     def look(self, spec: WorkloadSpec) -> None:
         self.adapter.read_log(spec.ref)
+        self.adapter.load(spec.ref)
         self.adapter.list_workloads()
         self.adapter.can_mount(spec.volume_ref, pool="cloud")
         self.adapter.capacity([GpuSpec("shared", dra=DRA)])
@@ -155,7 +156,9 @@ def used_by(calls: list[Call]) -> set[Right]:
 
 
 def _rights_of(call: Call) -> Iterator[Right]:
-    place = re.fullmatch(r"/(?:api|apis/([^/]+))/v1(?:/namespaces/[^/]+(?=/))?/([^/]+)(?:/[^/]+(?:/([^/]+))?)?", call.path)
+    place = re.fullmatch(
+        r"/(?:api|apis/([^/]+))/v1(?:beta1)?(?:/namespaces/[^/]+(?=/))?/([^/]+)(?:/[^/]+(?:/([^/]+))?)?", call.path
+    )
     assert place, call.path
     resource = f"{place[2]}/{place[3]}" if place[3] else place[2]
     yield place[1] or "", resource, call.verb

@@ -16,6 +16,7 @@ from engines.clusters.base import (
     ClusterUnavailable,
     Finding,
     GpuSpec,
+    Load,
     LogChunk,
     Observation,
     Phase,
@@ -26,7 +27,7 @@ from engines.clusters.base import (
     WorkloadRef,
     WorkloadSpec,
 )
-from engines.clusters.kubernetes import burying, claims, device_templates, inspection, logs, manifests, paths, tombstones
+from engines.clusters.kubernetes import burying, claims, device_templates, inspection, load, logs, manifests, paths, tombstones
 from engines.clusters.kubernetes.config import KubernetesConfig, read_config
 from engines.clusters.kubernetes.connection import connector
 from engines.clusters.kubernetes.files import FileRooms
@@ -305,6 +306,10 @@ class KubernetesCluster:
     def read_log(self, workload: WorkloadRef, *, cursor: str = "", tail_bytes: int = 65_536) -> LogChunk:
         with refusals():
             return logs.read(self.rest, workload.namespace, pod_name(workload.name), cursor=cursor, tail_bytes=tail_bytes)
+
+    def load(self, workload: WorkloadRef) -> Load | None:
+        with refusals():
+            return load.read(self.rest, workload.namespace, pod_name(workload.name))
 
     def capacity(self, classes: Sequence[GpuSpec]) -> list[ClassCapacity]:
         with refusals():

@@ -13,6 +13,7 @@ from engines.clusters.base import (
     ClusterUnavailable,
     Finding,
     GpuSpec,
+    Load,
     LogChunk,
     Observation,
     Phase,
@@ -23,7 +24,7 @@ from engines.clusters.base import (
     WorkloadRef,
     WorkloadSpec,
 )
-from engines.clusters.local import logs, processes, readiness, volumes
+from engines.clusters.local import load, logs, processes, readiness, volumes
 from engines.clusters.local.config import LocalConfig, read_config
 from engines.clusters.local.devices import by_class, list_devices
 from engines.clusters.local.files import disk_errors
@@ -212,6 +213,14 @@ class LocalCluster:
         if run is None:
             return LogChunk("", cursor)
         return logs.read(self._layout.log(workload.name, run.id), run.id, cursor=cursor, tail_bytes=tail_bytes)
+
+    def load(self, workload: WorkloadRef) -> Load | None:
+        record = self._known(workload.name)
+        run, spec = record.live, record.spec
+        if run is None or run.leader is None or spec is None:
+            return None
+        own = run.devices if spec.gpu.sharing == "exclusive" else ()
+        return load.measure(processes.members(run.id, leader=run.leader), own)
 
     def capacity(self, classes: Sequence[GpuSpec] = ()) -> list[ClassCapacity]:  # noqa: ARG002 - its own configuration says it
         gpus = {gpu_class: len(uuids) for gpu_class, uuids in by_class(list_devices(), self._config.gpus).items()}

@@ -51,7 +51,7 @@ def _given(addresses: list[str]) -> GatewaySettings:
         upstream_patterns=settings.GATEWAY_UPSTREAM_PATTERNS,
         certificate=settings.GATEWAY_CERTIFICATE,
         certificate_key=settings.GATEWAY_CERTIFICATE_KEY,
-        admin_socket=layout.run / "caddy.sock",
+        admin_socket=layout.gateway_admin_socket,
         storage=layout.data_dir / "caddy",
         portal_body_limit_mib=settings.BODY_LIMIT_MIB,
     )

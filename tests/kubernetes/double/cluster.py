@@ -11,6 +11,7 @@ from tests.kubernetes.double.garbage import Garbage, LostPods, Namespaces, Quota
 from tests.kubernetes.double.handlers import Handlers
 from tests.kubernetes.double.http import HttpServer
 from tests.kubernetes.double.kubelet import Kubelet
+from tests.kubernetes.double.metrics import MetricsServer
 from tests.kubernetes.double.nodes import Nodes, node
 from tests.kubernetes.double.proxy import Proxy
 from tests.kubernetes.double.rbac import Authorizer, Rule
@@ -70,6 +71,7 @@ class Cluster:
         self.authorizer = Authorizer(self.store, options.rbac, enforced=options.rbac is not None or options.bindings)
         self.handlers = Handlers(self.api, self.watches, self.authorizer)
         self.handlers.logs, self.handlers.evict = self.kubelet.logs, self.nodes.evict
+        self.handlers.metrics = MetricsServer(self.kubelet).pod
         self.server = Server(self.api, self.authorizer, self.handlers, options.without)
         self.http = HttpServer(self.server.handle)
         self.bookmarks: asyncio.Task[None] | None = None

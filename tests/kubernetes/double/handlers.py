@@ -8,12 +8,13 @@ from tests.kubernetes.double.errors import ApiError, bad_request, method_not_all
 from tests.kubernetes.double.http import Exchange, Request, flag
 from tests.kubernetes.double.patches import json_patch, merge_patch, strategic_merge_patch
 from tests.kubernetes.double.rbac import Attributes, Authorizer
-from tests.kubernetes.double.resources import ACCESS_REVIEWS, PODS, Document
+from tests.kubernetes.double.resources import ACCESS_REVIEWS, POD_METRICS, PODS, Document
 from tests.kubernetes.double.selectors import selector
 from tests.kubernetes.double.server import Answer, Target, encoded
 from tests.kubernetes.double.watches import Watches, page
 
 Logs = Callable[[Document, dict[str, str]], bytes]
+Metrics = Callable[[str, str], Document]
 Evict = Callable[[Document, Document], None]
 JSON_PATCH = "application/json-patch+json"
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
@@ -27,6 +28,7 @@ class Handlers:
         self.api, self.watches, self.authorizer = api, watches, authorizer
         self.logs: Logs = lambda _pod, _query: b""
         self.evict: Evict = lambda _pod, _options: None
+        self.metrics: Metrics = lambda _namespace, _name: {}
 
     def __call__(self, target: Target, verb: str, exchange: Exchange, user: str) -> Answer | None:
         request = exchange.request
@@ -37,6 +39,8 @@ class Handlers:
             return getattr(self, target.subresource)(target, verb, request)
         if target.resource is ACCESS_REVIEWS:
             return self.review(request, user)
+        if target.resource is POD_METRICS:
+            return Answer(200, encoded(self.metrics(target.namespace, target.name)))
         return getattr(self, verb)(target, request)
 
     def get(self, target: Target, request: Request) -> Answer:

@@ -38,6 +38,8 @@ RBAC = "rbac.authorization.k8s.io"
 DRA = "resource.k8s.io"
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False, ("status", "finalize"), short=("ns",))
+# Before the Pods themselves, which are meant by "pods" alone.
+POD_METRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
 PODS = Resource("", "v1", "pods", "Pod", True, ("status", "log", "eviction"), True, ("po",))
 SERVICES = Resource("", "v1", "services", "Service", True, ("status",), short=("svc",))
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints", short=("ep",))
