@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from aigc_portal.sealing import Unreadable
 from engines.operations.clusters import reseal_secrets
-from engines.sealing import Unreadable
 
 
 class Command(BaseCommand):
