@@ -24,8 +24,9 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 TOTAL_SECONDS = 20.0
 PORTS_BELOW_1024 = frozenset({80, 443})
-# Public by its number, but within every Azure machine the door to its configuration.
-_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Public by their number, but the door to a machine's configuration within two clouds; and what Python's tables, which differ
+# between its releases, take for public: local translation (RFC 8215), site-local addresses (RFC 3879).
+_NOT_PUBLIC = tuple(ipaddress.ip_network(text) for text in ("168.63.129.16/32", "192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10"))
 # IPv6 addresses in which a translator (RFC 6052) finds an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -66,7 +67,8 @@ class Target:
             raise Malformed(str(error)) from error
         if parts.scheme not in {"http", "https"} or not host or parts.username is not None or not url.isprintable() or " " in url:
             raise Malformed("not an http or https address of a host")
-        port = port or (443 if parts.scheme == "https" else 80)
+        if port is None:
+            port = 443 if parts.scheme == "https" else 80
         if port < 1024 and port not in PORTS_BELOW_1024:
             raise Malformed(f"port {port} is for other things than webhooks")
         shown = f"[{host}]" if ":" in host else host
@@ -91,7 +93,11 @@ def is_public(address: Address) -> bool:
             hidden = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if hidden is not None:
             return is_public(hidden)
-    return address.is_global and not address.is_multicast and address not in _METADATA
+    return address.is_global and not address.is_multicast and not any(_within(address, network) for network in _NOT_PUBLIC)
+
+
+def _within(address: Address, network: Network) -> bool:
+    return address.version == network.version and address in network
 
 
 def judged_addresses(target: Target, allowed: Sequence[Network]) -> list[Address]:
@@ -102,7 +108,7 @@ def judged_addresses(target: Target, allowed: Sequence[Network]) -> list[Address
         raise UnknownHost(str(error)) from error
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
-        within = any(address.version == network.version and address in network for network in allowed)
+        within = any(_within(address, network) for network in allowed)
         if not within and not is_public(address):
             raise Forbidden(f"{target.host} is {address}")
         if not within and not target.secure:
@@ -125,7 +131,7 @@ def post(
     with closing(line):
         cut.start()
         try:
-            return _exchange(line, target, body, headers)
+            answer = _exchange(line, target, body, headers)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
                 raise TooSlow(f"no answer within {total_seconds:g} s") from error
@@ -134,6 +140,9 @@ def post(
             raise ConnectionError(f"no HTTP answer: {error!r}") from error
         finally:
             cut.cancel()
+    if time.monotonic() >= deadline:  # headers that were cut off look like headers that have ended
+        raise TooSlow(f"no answer within {total_seconds:g} s")
+    return answer
 
 
 def _connect(addresses: Sequence[Address], port: int, deadline: float) -> socket.socket:
