@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 
 class Sink:
@@ -22,8 +22,12 @@ class Sink:
         return "250 OK"
 
 
-controller = Controller(Sink(), hostname="127.0.0.1", port=0)
-controller.start()
-sys.stdout.write(f"{controller.server.sockets[0].getsockname()[1]}\n")
-sys.stdout.flush()
-asyncio.new_event_loop().run_forever()
+async def serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Sink(), loop=loop), "127.0.0.1", 0)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+asyncio.run(serve())
