@@ -7,7 +7,7 @@ and translated for the reader; everything else is shown as it is.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,8 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 Link = Callable[[str, str], str]
+PATIENCE = timedelta(days=3)
+"""How long a delivery is tried, and how long a webhook may fail before it is turned off."""
 
 
 class Channel(StrEnum):
@@ -58,6 +60,8 @@ class Kind:
     link: Link
     example: Mapping[str, Any]
     channels: frozenset[Channel] = frozenset(Channel)
+    mail_patience: timedelta = PATIENCE
+    """How long its e-mail is worth sending: a warning of what has happened meanwhile is none. Webhooks get everything."""
 
     @property
     def optional(self) -> bool:
@@ -110,6 +114,7 @@ _EVERY_KIND = (
         sentence=_("Nobody has used it for a while. Open it, or keep it on its page, if you still need it. Its data is kept."),
         link=_instance,
         example={"name": "Dragon", "minutes": 10},
+        mail_patience=timedelta(minutes=15),
     ),
     Kind(
         name="idle_released",
@@ -162,6 +167,7 @@ _EVERY_KIND = (
         sentence=_("It will be paused at %(ends_at)s, also if it is in use. Its data is kept, and you can start it again."),
         link=_instance,
         example={"name": "Dragon", "ends_at": "2027-01-31T18:00:00+00:00"},
+        mail_patience=timedelta(hours=1),
     ),
     Kind(
         name="schedule_stops",
@@ -172,6 +178,7 @@ _EVERY_KIND = (
         sentence=_("Its working hours end at %(stops_at)s. Keep it on its page if you need it longer."),
         link=_instance,
         example={"name": "Dragon", "stops_at": "2027-01-31T18:00:00+00:00"},
+        mail_patience=timedelta(hours=1),
     ),
     Kind(
         name="instance_failed",

@@ -1,7 +1,7 @@
 """Notifications, who reads them, and the outbox: what is to leave the portal, and what became of it."""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -11,10 +11,8 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
-from tenants.notifications.kinds import KINDS, Channel, Kind
+from tenants.notifications.kinds import KINDS, PATIENCE, Channel, Kind
 
-PATIENCE = timedelta(days=3)
-"""How long a delivery is tried, and how long a webhook may fail before it is turned off."""
 URL_LENGTH = 500
 _SLUG_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 

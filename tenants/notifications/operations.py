@@ -82,7 +82,8 @@ def _listening(tenant: Tenant, kind: str) -> list[WebhookEndpoint]:
 
 
 def _enqueue(notification: Notification, people: Iterable[User], endpoints: Iterable[WebhookEndpoint]) -> None:
-    mails = [Delivery(notification=notification, channel=Channel.EMAIL, user=user) for user in people]
+    until = notification.created_at + notification.about.mail_patience
+    mails = [Delivery(notification=notification, channel=Channel.EMAIL, user=user, give_up_at=until) for user in people]
     calls = [Delivery(notification=notification, channel=Channel.WEBHOOK, endpoint=endpoint) for endpoint in endpoints]
     if mails or calls:
         Delivery.objects.bulk_create([*mails, *calls])

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from tenants.notifications import endpoints
 from tenants.notifications.backoff import pause_after
-from tenants.notifications.kinds import Channel
+from tenants.notifications.kinds import PATIENCE, Channel
 from tenants.notifications.mail import send_mail
-from tenants.notifications.models import PATIENCE, Delivery, Problem, WebhookEndpoint
+from tenants.notifications.models import Delivery, Problem, WebhookEndpoint
 from tenants.notifications.outcome import Outcome
 from tenants.notifications.webhook import send_webhook
 
@@ -53,7 +53,7 @@ def deliver_due(*, clock: Clock = timezone.now, seconds: float = ROUND_SECONDS) 
 
 
 @transaction.atomic
-def claim(now: datetime, *, without: set[str] = frozenset()) -> Delivery | None:  # type: ignore[assignment]
+def claim(now: datetime, *, without: Collection[str] = ()) -> Delivery | None:
     """Take the oldest delivery that is due and that nobody else is taking; None if there is none."""
     due = Delivery.objects.due(now).exclude(channel__in=without).order_by("pk")
     delivery = due.select_for_update(skip_locked=True, of=("self",)).first()

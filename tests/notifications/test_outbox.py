@@ -16,9 +16,11 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
+from aigc_portal.celery import app
 from tenants.models import User
 from tenants.notifications import endpoints, outbox
-from tenants.notifications.models import PATIENCE, Delivery, Notification, Problem, WebhookEndpoint
+from tenants.notifications.kinds import KINDS, PATIENCE
+from tenants.notifications.models import Delivery, Notification, Problem, WebhookEndpoint
 from tenants.notifications.operations import notify, try_again
 from tenants.notifications.outbox import ATTEMPTS, LEASE, QUIET, claim, deliver_due, record
 from tenants.notifications.outcome import Outcome
@@ -131,14 +133,34 @@ def test_after_three_days_it_is_given_up(tell: Tell, endpoint, receiver: Receive
     assert len(receiver.requests) == only().attempts
 
 
-def test_what_waited_too_long_is_not_sent_any_more(tell: Tell, alice: User) -> None:
+def test_a_warning_that_waited_too_long_is_not_mailed_any_more(tell: Tell, alice: User, endpoint, receiver: Receiver) -> None:
     tell(alice)
-    assert deliver_due(clock=at(timezone.now() + PATIENCE))
-    assert (only().state, only().problem, len(mail.outbox)) == ("given_up", Problem.TOO_LATE, 0)
+    assert deliver_due(clock=at(timezone.now() + KINDS["idle_warning"].mail_patience))
+    assert list(Delivery.objects.order_by("pk").values_list("state", "problem")) == [
+        ("given_up", Problem.TOO_LATE),
+        ("sent", ""),
+    ]
+    assert (len(mail.outbox), len(receiver.requests)) == (0, 1)
+
+
+def test_news_is_mailed_for_days(tell: Tell, alice: User) -> None:
+    tell(alice, kind="idle_released")
+    assert deliver_due(clock=at(timezone.now() + PATIENCE - timedelta(minutes=1)))
+    assert only().state == "sent"
+
+
+def test_the_worker_has_the_tasks_that_the_timetable_names(tell: Tell, alice: User) -> None:
+    tell(alice)
+    Notification.objects.update(created_at=timezone.now() - timedelta(days=91))
+    app.loader.import_default_modules()  # as a worker does
+    for name in ("tenants.tasks.deliver", "tenants.tasks.forget_notifications"):
+        assert name in {entry["task"] for entry in app.conf.beat_schedule.values()}
+        app.tasks[name].apply(throw=True)
+    assert (len(mail.outbox), Notification.objects.count()) == (1, 0)
 
 
 def test_what_ends_every_worker_ends_none_for_ever(tell: Tell, alice: User) -> None:
-    tell(alice)
+    tell(alice, kind="idle_released")
     now = timezone.now()
     for _crash in range(ATTEMPTS):
         assert claim(now) is not None

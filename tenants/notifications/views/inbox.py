@@ -63,5 +63,5 @@ def choose(request: HttpRequest, tenant_slug: str) -> HttpResponse:
     form = ChoicesForm(request.POST)
     if form.is_valid():
         choose_mail(user=user, wanted=form.cleaned_data["kinds"], language=form.cleaned_data["language"])
-        messages.success(request, _("Kept."))
+        messages.success(request, _("Saved."))
     return redirect("notifications", tenant_slug=tenant_slug)

@@ -50,7 +50,7 @@ def show(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponse:
         endpoints.change_endpoint(
             endpoint=endpoint, by=membership, url=form.cleaned_data["url"], kinds=form.cleaned_data["kinds"]
         )
-        messages.success(request, _("Kept."))
+        messages.success(request, _("Saved."))
         return redirect("webhook", tenant_slug=tenant_slug, slug=slug)
     secret = ""
     if request.session.get(SHOW_SECRET) == slug:
