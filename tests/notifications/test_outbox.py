@@ -149,6 +149,7 @@ def test_news_is_mailed_for_days(tell: Tell, alice: User) -> None:
     assert only().state == "sent"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_worker_has_the_tasks_that_the_timetable_names(tell: Tell, alice: User) -> None:
     tell(alice)
     Notification.objects.update(created_at=timezone.now() - timedelta(days=91))
