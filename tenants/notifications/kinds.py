@@ -3,6 +3,9 @@
 A kind's title and sentence are templates over the notification's context; `example` shows every key that a context must have.
 Keys that end in `_at` are moments in ISO 8601, shown in the reader's zone. `why` is a sentence of our own catalogue, in English,
 and translated for the reader; everything else is shown as it is.
+
+Notifications live for months: a kind that nothing tells of any more stays here as long, and one that comes to need other keys is
+a new kind.
 """
 
 from collections.abc import Callable, Mapping

@@ -26,6 +26,8 @@ def send_mail(delivery: Delivery) -> Outcome:
     except smtplib.SMTPRecipientsRefused as refusal:
         code, text = next(iter(refusal.recipients.values()))
         return Outcome(Problem.MAIL_REFUSED, detail=f"{code} {text.decode(errors='replace')}", hopeless=code >= 500)
+    except (ValueError, smtplib.SMTPNotSupportedError) as error:  # an address that no server, or not this one, could take
+        return Outcome(Problem.MAIL_REFUSED, detail=str(error), hopeless=True)
     except smtplib.SMTPDataError as refusal:
         return Outcome(Problem.MAIL_SERVER, detail=str(refusal))
     except OSError as error:  # which every other error of smtplib is, too

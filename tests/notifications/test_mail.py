@@ -87,6 +87,16 @@ def test_who_left_meanwhile_is_not_written_to(change: str, tell: Tell, alice: Us
     assert (delivery.state, delivery.problem, mail.outbox) == ("given_up", Problem.NO_ADDRESS, [])
 
 
+def test_an_address_that_cannot_be_written_to_stops_nobody_elses_mail(tell: Tell, alice: User, anna: User) -> None:
+    User.objects.filter(pk=alice.pk).update(email="alice\n@example.org")
+    tell(alice, anna)
+    assert deliver_due()
+    assert list(Delivery.objects.order_by("pk").values_list("state", "problem")) == [
+        ("given_up", Problem.MAIL_REFUSED),
+        ("sent", ""),
+    ]
+
+
 @pytest.fixture
 def sink(settings) -> Iterator[IO[str]]:
     """A real mail server; yields what it prints, a line for each message."""
