@@ -151,11 +151,9 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(state__in=Delivery.WAITING)
 
     def due(self, now: datetime) -> Self:
-        """Those to try now: nobody is at them, and their webhook is not to be left alone."""
-        open_to_it = models.Q(endpoint__active=True) & (
-            models.Q(endpoint__quiet_until=None) | models.Q(endpoint__quiet_until__lte=now)
-        )
-        return self.waiting().filter(models.Q(endpoint=None) | open_to_it, next_at__lte=now)
+        """Those to try now: nobody is at them, and their webhook, if they have one, is not to be left alone."""
+        taken = models.Q(endpoint__quiet_until=None) | models.Q(endpoint__quiet_until__lte=now)
+        return self.waiting().filter(taken, next_at__lte=now)
 
 
 class Delivery(models.Model):

@@ -31,6 +31,8 @@ ATTEMPTS = 30
 QUIET = timedelta(minutes=5)
 """How long a webhook that is away is left alone, at most, unless it asks for more: one attempt finds out, the rest waits."""
 ROUND_SECONDS = 60
+UNTRIED = frozenset({Problem.TOO_LATE, Problem.DISABLED})
+"""What says nothing about the webhook: it was not asked."""
 Clock = Callable[[], datetime]
 
 
@@ -70,6 +72,8 @@ def attempt(delivery: Delivery, *, now: datetime) -> Outcome:
     """Send it, outside any transaction."""
     if delivery.attempts > ATTEMPTS or now >= delivery.give_up_at:
         return Outcome(Problem.TOO_LATE, hopeless=True)
+    if delivery.endpoint is not None and not delivery.endpoint.active:  # turned off while this one was being written
+        return Outcome(Problem.DISABLED, hopeless=True)
     return send_webhook(delivery, now=now) if delivery.channel == Channel.WEBHOOK else send_mail(delivery)
 
 
@@ -90,7 +94,7 @@ def record(delivery: Delivery, outcome: Outcome, *, now: datetime) -> None:
     mine = rows.filter(lease=delivery.lease, state__in=Delivery.WAITING)
     if mine.update(**fields, state=state, problem=outcome.problem, next_at=next_at):
         _say(delivery, outcome, given_up=hopeless)
-        if endpoint is not None:
+        if endpoint is not None and outcome.problem not in UNTRIED:
             _ails(endpoint, outcome, next_at=next_at, now=now)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from aigc_portal.celery import app
@@ -244,6 +244,42 @@ def test_who_was_taken_for_dead_cannot_say_that_it_failed_but_that_it_was_sent(t
     record(first, Outcome(), now=now)
     record(second, Outcome(Problem.MAIL_SERVER), now=now)
     assert (only().state, only().problem) == ("sent", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_row_that_somebody_else_is_claiming(tell: Tell, alice: User, anna: User) -> None:
+    tell(alice, anna)
+    first, second = Delivery.objects.order_by("pk")
+
+    def elsewhere() -> Delivery | None:
+        try:
+            return claim(timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Delivery.objects.select_for_update().get(pk=first.pk)
+            claimed = pool.submit(elsewhere)
+            wait_until(claimed.done, seconds=10)
+        assert claimed.result() == second
+
+
+def test_what_was_written_while_its_webhook_was_turned_off_is_given_up(tell: Tell, endpoint, receiver: Receiver) -> None:
+    tell()
+    WebhookEndpoint.objects.update(active=False, disabled_reason="by_hand")
+    assert deliver_due()
+    assert (only().state, only().problem, receiver.requests) == ("given_up", Problem.DISABLED, [])
+    assert WebhookEndpoint.objects.get().failing_since is None
+
+
+def test_what_is_off_keeps_the_reason_that_it_went_off_for(tell: Tell, endpoint, receiver: Receiver, anna_in_acme) -> None:
+    tell()
+    receiver.answer(410)
+    assert deliver_due()
+    endpoints.disable_endpoint(endpoint=endpoint, by=anna_in_acme)
+    assert WebhookEndpoint.objects.get().disabled_reason == "gone"
+    assert Notification.objects.filter(kind="webhook_disabled").count() == 1
 
 
 def test_asked_again_while_an_attempt_is_under_way(tell: Tell, alice: User) -> None:
