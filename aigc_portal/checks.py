@@ -1,5 +1,6 @@
 """Settings that cannot work, said before anything starts. docs/guides/settings.md explains the variables."""
 
+import ipaddress
 import re
 import zoneinfo
 from collections import Counter
@@ -233,6 +234,28 @@ def check_services(**_: Any) -> list[CheckMessage]:
             )
         )
     return problems
+
+
+@register()
+def check_webhooks(**_: Any) -> list[CheckMessage]:
+    """Networks that webhooks may reach although they are not public."""
+    return [
+        Error(
+            f"AIGC_WEBHOOK_NETWORKS has {text!r}, which is not a network.",
+            hint="For instance 10.20.0.0/16 or fd12:3456::/32: an address, a slash, how many bits count, and no bit after them.",
+            id="aigc.E051",
+        )
+        for text in settings.WEBHOOK_NETWORKS
+        if not _is_network(text)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 @register()

@@ -24,6 +24,9 @@ _ICONS = {
     "tenants.Tenant": "apartment",
     "tenants.Membership": "badge",
     "tenants.User": "person",
+    "tenants.Notification": "notifications",
+    "tenants.Delivery": "outgoing_mail",
+    "tenants.WebhookEndpoint": "webhook",
     "auth.Group": "group",
     "billing.Price": "sell",
     "billing.UsageInterval": "schedule",
@@ -50,6 +53,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         ),
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+        (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}

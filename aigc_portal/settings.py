@@ -122,7 +122,24 @@ ACCOUNT_ADAPTER = "tenants.adapters.InvitedOnlyAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-EMAIL_BACKEND = env("AIGC_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+
+# --- Notifications ---------------------------------------------------------------------------------------------------
+_MAIL = env.email_url("AIGC_EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = _MAIL["EMAIL_BACKEND"]
+EMAIL_HOST = _MAIL["EMAIL_HOST"] or "localhost"
+EMAIL_PORT = _MAIL["EMAIL_PORT"] or 25
+EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = _MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = f"/{_MAIL['EMAIL_FILE_PATH']}"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env("AIGC_EMAIL_FROM", default=f"{SITE_NAME} <noreply@{PORTAL_HOST.split(':')[0]}>")
+# Networks that webhooks may reach although they are not public; this machine, for a portal that is on it alone.
+WEBHOOK_NETWORKS = env.list(
+    "AIGC_WEBHOOK_NETWORKS", default=["127.0.0.0/8", "::1/128"] if PORTAL_ORIGIN.startswith("http://") else []
+)
+NOTIFICATION_DAYS = env.int("AIGC_NOTIFICATION_DAYS", default=90)
 
 # --- Cookies and headers: `__Host-` names cannot be forged by a sister host; browsers accept them on *.localhost ------
 SESSION_COOKIE_NAME = "__Host-portal"

@@ -14,7 +14,9 @@ urlpatterns = [
     path("readyz", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),
     path("gw/", include("gateway.urls")),
+    path("i18n/setlang/", tenant_views.choose_language, name="set_language"),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("<slug:tenant_slug>/notifications/", include("tenants.notifications.urls")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),
     path("<slug:tenant_slug>/", include("engines.urls")),
 ]

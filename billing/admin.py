@@ -19,8 +19,8 @@ from unfold.decorators import display
 
 from billing.models import Charge, Price, UsageInterval
 from billing.pricing import set_price
-from engines.admin.acting import ReadOnlyAdmin
 from tenants.models import User
+from tenants.read_only import ReadOnlyAdmin
 
 
 class BookAdmin(ReadOnlyAdmin):

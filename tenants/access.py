@@ -18,6 +18,7 @@ class Action(StrEnum):
     OPERATE = "operate"  # pause, resume, restart, rename, delete, read the log of one's own instance
     OPERATE_ALL = "operate_all"  # the same for everybody's instances
     SEE_COSTS = "see_costs"  # everybody's; one's own are always visible
+    MANAGE_WEBHOOKS = "manage_webhooks"
 
 
 _WORK = frozenset({Action.SEE, Action.LAUNCH, Action.VISIT, Action.OPERATE})

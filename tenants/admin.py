@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+import tenants.notifications.admin  # noqa: F401 - registers its tables, as Django looks for admins here
 from tenants.models import Membership, Tenant, User
 
 # Operators sign in as everybody does: rate limits and second factors hold for them too.
@@ -43,7 +44,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     inlines = (MembershipInline,)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        (_("Person"), {"fields": (("first_name", "last_name"), "email", "time_zone")}),
+        (_("Person"), {"fields": (("first_name", "last_name"), "email", ("time_zone", "language"))}),
         (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"), "classes": ("tab",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined"), "classes": ("tab",)}),
     )

@@ -1,13 +1,16 @@
 """What every page's frame shows."""
 
+from functools import partial
+
 from django.conf import settings
 from django.http import HttpRequest
 
 from tenants import access
+from tenants.notifications.queries import unread_count
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Site name, the person's tenants, and the tenant of this page, if it is one of them."""
+    """Site name, the person's tenants, and the tenant of this page, if it is one of them, with what they have not read there."""
     context: dict[str, object] = {"site_name": settings.SITE_NAME}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -15,4 +18,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     tenants = list(access.tenants_of(user))
     slug = request.resolver_match.kwargs.get("tenant_slug") if request.resolver_match else None
     current = next((tenant for tenant in tenants if tenant.slug == slug), None)
+    if current is not None:
+        # Counted where a page shows the bell, and there alone.
+        context["unread_count"] = partial(unread_count, user, current)
     return context | {"my_tenants": tenants, "current_tenant": current}

@@ -1,15 +1,21 @@
 """Who shares instances, quota and bill."""
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+
+import tenants.notifications.models  # noqa: F401 - tables of this app, as Django finds models here
 
 
 class User(AbstractUser):
     """A person; `is_staff` marks our own operators."""
 
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_("IANA name, e.g. Europe/Berlin."))
+    language = models.CharField(
+        _("language"), max_length=10, blank=True, choices=settings.LANGUAGES, help_text=_("Of e-mails; chosen last on any page.")
+    )
 
     class Meta:
         verbose_name = _("user")

@@ -1,10 +1,13 @@
 """Pages about people and tenants."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.i18n import set_language
 
 from tenants import access
+from tenants.models import User
 
 
 @login_required
@@ -16,3 +19,12 @@ def home(request: HttpRequest) -> HttpResponse:
     last = request.session.get("last_tenant")
     chosen = next((tenant for tenant in tenants if tenant.slug == last), tenants[0])
     return redirect("instances", tenant_slug=chosen.slug)
+
+
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Switch the pages' language, and write to the person in it from then on."""
+    answer = set_language(request)
+    chosen = answer.cookies.get(settings.LANGUAGE_COOKIE_NAME)
+    if chosen is not None and request.user.is_authenticated:
+        User.objects.filter(pk=request.user.pk).update(language=chosen.value)
+    return answer

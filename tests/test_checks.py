@@ -165,6 +165,18 @@ def test_other_brokers(settings, url):
     assert found(settings, REDIS_URL=url) == ["aigc.E032"]
 
 
+@pytest.mark.parametrize(
+    ("networks", "expected"),
+    [
+        ([], []),
+        (["10.20.0.0/16", "fd12:3456::/32", "127.0.0.1"], []),
+        (["10.20.0.1/16", "localhost"], ["aigc.E051", "aigc.E051"]),
+    ],
+)
+def test_networks_of_webhooks(settings, networks, expected):
+    assert found(settings, WEBHOOK_NETWORKS=networks) == expected
+
+
 def test_time_zone_of_the_books(settings):
     assert found(settings, TIME_ZONE="Asia/Shanghai") == ["aigc.E041"]
 

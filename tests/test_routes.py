@@ -9,10 +9,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from PIL import Image
 
+from aigc_portal.sealing import seal
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance
 from engines.states import InstanceState
 from tenants.models import Tenant, User
+from tenants.notifications.models import WebhookEndpoint
+from tenants.notifications.operations import notify
+from tenants.notifications.signing import new_secret
 from tests import factories
 
 
@@ -32,11 +36,15 @@ ROUTES = sorted(tenant_routes(get_resolver().url_patterns))
 
 @pytest.fixture
 def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
-    """Running, with a picture on its volume."""
+    """Running, with a picture on its volume; alice is told of it, and so is a webhook."""
+    secret = seal(new_secret())
+    WebhookEndpoint.objects.create(tenant=acme, url="https://hooks.example.org/?of=Secret plans", sealed_secret=secret)
     instance = factories.make_instance(acme, alice, cluster, state=InstanceState.RUNNING, name="Secret plans")
     get_cluster(cluster).ensure_volume(instance.volume.ref, tenant="acme", size_gib=1)
     disk = Path(cluster.config["root"]) / "volumes" / instance.volume.ref.name
     Image.new("RGB", (8, 8)).save(disk / PICTURE)
+    about = {"subject": instance.slug, "context": {"name": instance.name, "minutes": 10}}
+    notify(tenant=acme, kind="idle_warning", recipients=[alice], key="once", **about)
     return instance
 
 
@@ -48,7 +56,8 @@ QUERIES = {"volume_file": {"path": PICTURE}, "volume_thumbnail": {"path": PICTUR
 def address(name: str, route: str, instance: Instance) -> str:
     known = {"tenant_slug": instance.tenant.slug}
     if "<slug:slug>" in route:
-        known["slug"] = instance.volume.slug if name.startswith("volume") else instance.slug
+        of = {"volume": instance.volume, "webhook": instance.tenant.webhooks.first()}
+        known["slug"] = of.get(name.partition("_")[0], instance).slug
     return reverse(name, kwargs=known, query=QUERIES.get(name))
 
 
@@ -60,12 +69,14 @@ def everything_written() -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_the_walk_finds_the_routes() -> None:
-    assert {"instances", "launch", "instance_pause", "volume_restore", "costs"} <= {name for name, _route in ROUTES}
+    assert {"instances", "launch", "instance_pause", "volume_restore", "costs", "webhook_redeliver"} <= {
+        name for name, _route in ROUTES
+    }
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES)
-def test_a_member_gets_an_answer(name: str, route: str, instance: Instance, alice: User, client: Client) -> None:
-    client.force_login(alice)
+def test_a_member_gets_an_answer(name: str, route: str, instance: Instance, alice: User, anna: User, client: Client) -> None:
+    client.force_login(anna if name.startswith("webhook") else alice)
     url = address(name, route, instance)
     page = client.get(url)
     assert page.status_code in {200, 405}
@@ -73,6 +84,16 @@ def test_a_member_gets_an_answer(name: str, route: str, instance: Instance, alic
         page.close()  # as a server does, so that no file stays open
     if page.status_code == 405:
         assert client.post(url).status_code in {302, 422}
+
+
+@pytest.mark.parametrize(("name", "route"), [each for each in ROUTES if each[0].startswith("webhook")])
+def test_webhooks_are_the_admins_alone(name: str, route: str, instance: Instance, alice: User, client: Client) -> None:
+    client.force_login(alice)
+    url = address(name, route, instance)
+    before = everything_written()
+    answers = [client.get(url), client.post(url, {"url": "https://mine.example.org"})]
+    assert {answer.status_code for answer in answers} in ({403}, {403, 405})
+    assert everything_written() == before
 
 
 @pytest.mark.parametrize(("name", "route"), ROUTES)

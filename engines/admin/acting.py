@@ -9,43 +9,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from engines.models import Instance, Volume
 from tenants import access
 from tenants.errors import PortalError
 from tenants.models import Membership, User
+from tenants.read_only import ReadOnlyAdmin, change_permission
 
 MAX_REFUSALS_SHOWN = 10
 _Row = TypeVar("_Row", Instance, Volume)
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows that the portal writes itself; `operate` is the right to act on them through operations."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_view_permission(request, obj) or self.has_operate_permission(request)
-
-    def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return request.user.has_perm(change_permission(self.opts.label_lower))
-
-
-def change_permission(label: str) -> str:
-    """Name the permission to change a model, given its label."""
-    app, model = label.split(".")
-    return f"{app}.change_{model}"
 
 
 def operate(request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Row, Membership], object], done: str) -> None:
@@ -78,7 +51,7 @@ def detail_action(
 ) -> Any:
     """Make a button of a row's page that asks with the consequence named, and then posts. `name` is the attribute's own."""
 
-    def act(model_admin: ModelAdmin, request: HttpRequest, _form: object, object_id: str) -> HttpResponse:
+    def act(model_admin: ReadOnlyAdmin, request: HttpRequest, _form: object, object_id: str) -> HttpResponse:
         row = model_admin.get_object(request, object_id)
         if row is None:
             raise Http404

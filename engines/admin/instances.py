@@ -22,13 +22,14 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import ReadOnlyAdmin, detail_action, operate
+from engines.admin.acting import detail_action, operate
 from engines.admin.badges import badge
 from engines.admin.words import STATE_WORDS, StateFilter, transition_words
 from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
 from tenants.models import Membership
+from tenants.read_only import ReadOnlyAdmin
 
 OFFERED: dict[str, frozenset[str]] = {
     "pause-one": frozenset({InstanceState.RUNNING, *COMING_UP}),

@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from engines.admin.acting import ReadOnlyAdmin
 from engines.admin.words import transition_words
 from engines.models import InstanceEvent, RunFact
+from tenants.read_only import ReadOnlyAdmin
 
 
 class RecordAdmin(ReadOnlyAdmin):

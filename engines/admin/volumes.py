@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from engines.admin.acting import ReadOnlyAdmin, operate
+from engines.admin.acting import operate
 from engines.admin.badges import badge
 from engines.models import Instance, Volume
 from engines.operations import volumes as operations
 from engines.states import InstanceState
 from tenants.models import Membership
+from tenants.read_only import ReadOnlyAdmin
 
 
 @admin.register(Volume)

@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
+from aigc_portal.sealing import Unreadable
 from engines.clusters.base import POOLS, Cluster, ClusterUnavailable
 from engines.clusters.names import namespace_name
-from engines.sealing import Unreadable
 
 
 class ClusterRow(Protocol):

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from engines.sealing import unseal
+from aigc_portal.sealing import unseal
 
 absolute_path = RegexValidator(r"^/[^\0]*$", _("Must be an absolute path."))
 

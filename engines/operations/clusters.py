@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils import timezone
 
+from aigc_portal.sealing import reseal, seal
 from engines import catalog_schema as schema
 from engines.clusters.base import Proposal
 from engines.models import Cluster, ClusterSecret, GpuClass
 from engines.operations.catalog_fields import gpu_class_fields
-from engines.sealing import reseal, seal
 
 
 @transaction.atomic

@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 
+from aigc_portal.sealing import Unreadable, seal, unseal
 from engines.clusters import config_problem, get_cluster
 from engines.clusters.base import ClusterUnavailable
 from engines.models import Cluster, ClusterSecret
 from engines.operations.clusters import forget_secret, store_secret
-from engines.sealing import Unreadable, seal, unseal
 from engines.watching import watch_for_ever
 from tests.waiting import wait_until
 

@@ -3,17 +3,20 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from engines.operations.clusters import reseal_secrets
-from engines.sealing import Unreadable
+from aigc_portal.sealing import Unreadable
+from engines.operations import clusters
+from tenants.notifications import endpoints
 
 
 class Command(BaseCommand):
-    help = "Encrypt the stored credentials of clusters anew with the first key of AIGC_ENCRYPTION_KEYS. May be repeated."
+    help = "Encrypt the stored secrets of clusters and webhooks anew with the first key of AIGC_ENCRYPTION_KEYS. May be repeated."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            number = reseal_secrets()
+            with transaction.atomic():
+                number = clusters.reseal_secrets() + endpoints.reseal_secrets()
         except Unreadable as error:
             raise CommandError(f"{error}. Nothing was changed.") from error
         self.stdout.write(self.style.SUCCESS(f"encrypted anew: {number}"))

@@ -1,0 +1,261 @@
+"""What people are told of, as data: the words, the link, and how it reaches them.
+
+A kind's title and sentence are templates over the notification's context; `example` shows every key that a context must have.
+Keys that end in `_at` are moments in ISO 8601, shown in the reader's zone. `why` is a sentence of our own catalogue, in English,
+and translated for the reader; everything else is shown as it is.
+
+Notifications live for months: a kind that nothing tells of any more stays here as long, and one that comes to need other keys is
+a new kind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+Link = Callable[[str, str], str]
+PATIENCE = timedelta(days=3)
+"""How long a delivery is tried, and how long a webhook may fail before it is turned off."""
+
+
+class Channel(StrEnum):
+    """How a notification leaves the portal; within it, everybody concerned finds it in their list."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class Category(StrEnum):
+    """What a kind is about; people cannot opt out of mail about security."""
+
+    ENGINES = "engines"
+    PEOPLE = "people"
+    SECURITY = "security"
+    PORTAL = "portal"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A notification as somebody reads it, in one line and in one sentence."""
+
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of notification; `event` is its type in webhooks, `label` its name where people choose."""
+
+    name: str
+    event: str
+    category: Category
+    label: Promise
+    title: Promise
+    sentence: Promise
+    link: Link
+    example: Mapping[str, Any]
+    channels: frozenset[Channel] = frozenset(Channel)
+    mail_patience: timedelta = PATIENCE
+    """How long its e-mail is worth sending: a warning of what has happened meanwhile is none. Webhooks get everything."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether people may do without its e-mail."""
+        return Channel.EMAIL in self.channels and self.category is not Category.SECURITY
+
+    def words(self, context: Mapping[str, Any]) -> Words:
+        """Put it in the active language and time zone."""
+        shown = {key: _shown(key, value) for key, value in context.items()}
+        return Words(*(" ".join(str(template % shown).split()) for template in (self.title, self.sentence)))
+
+    def require(self, context: Mapping[str, Any]) -> None:
+        """Raise ValueError for a context that does not have exactly the keys of the example."""
+        if context.keys() != self.example.keys():
+            raise ValueError(f"{self.name} needs {sorted(self.example)}, not {sorted(context)}")
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key.endswith("_at"):
+        local = timezone.localtime(datetime.fromisoformat(value))
+        return f"{date_format(local, 'DATETIME_FORMAT')} {local:%Z}"
+    if key == "why" and value:
+        return gettext(value)
+    return value
+
+
+def _instance(tenant_slug: str, subject: str) -> str:
+    return reverse("instance", args=[tenant_slug, subject])
+
+
+def _engines(tenant_slug: str, _subject: str) -> str:
+    return reverse("instances", args=[tenant_slug])
+
+
+def _webhook(tenant_slug: str, subject: str) -> str:
+    return reverse("webhook", args=[tenant_slug, subject])
+
+
+_EVERY_KIND = (
+    Kind(
+        name="idle_warning",
+        event="instance.idle_warning",
+        category=Category.ENGINES,
+        label=_("An engine is about to be paused because nobody uses it"),
+        title=ngettext_lazy(
+            "“%(name)s” will be paused in %(minutes)d minute",
+            "“%(name)s” will be paused in %(minutes)d minutes",
+            "minutes",
+        ),
+        sentence=_("Nobody has used it for a while. Open it, or keep it on its page, if you still need it. Its data is kept."),
+        link=_instance,
+        example={"name": "Dragon", "minutes": 10},
+        mail_patience=timedelta(minutes=15),
+    ),
+    Kind(
+        name="idle_released",
+        event="instance.idle_released",
+        category=Category.ENGINES,
+        label=_("An engine was paused because nobody used it"),
+        title=_("“%(name)s” was paused"),
+        sentence=ngettext_lazy(
+            "Nobody had used it for %(minutes)d minute, so its GPU is free for others. Open it to have it back with its data.",
+            "Nobody had used it for %(minutes)d minutes, so its GPU is free for others. Open it to have it back with its data.",
+            "minutes",
+        ),
+        link=_instance,
+        example={"name": "Dragon", "minutes": 60},
+    ),
+    Kind(
+        name="probe_unknown",
+        event="instance.probe_unknown",
+        category=Category.ENGINES,
+        label=_("The portal cannot tell whether an engine is busy"),
+        title=_("The portal cannot tell whether “%(name)s” is busy"),
+        sentence=ngettext_lazy(
+            "The engine has not said for %(minutes)d minute. It stays on and costs money until somebody pauses it.",
+            "The engine has not said for %(minutes)d minutes. It stays on and costs money until somebody pauses it.",
+            "minutes",
+        ),
+        link=_instance,
+        example={"name": "Dragon", "minutes": 30},
+    ),
+    Kind(
+        name="busy_too_long",
+        event="instance.busy_too_long",
+        category=Category.ENGINES,
+        label=_("An engine has been busy for very long"),
+        title=ngettext_lazy(
+            "“%(name)s” has been busy for %(hours)d hour",
+            "“%(name)s” has been busy for %(hours)d hours",
+            "hours",
+        ),
+        sentence=_("If you do not expect it to be, look at what it does: work that hangs keeps a GPU from being free."),
+        link=_instance,
+        example={"name": "Dragon", "hours": 12},
+    ),
+    Kind(
+        name="life_ends",
+        event="instance.life_ends",
+        category=Category.ENGINES,
+        label=_("An engine has run nearly as long as it may"),
+        title=_("“%(name)s” has run nearly as long as it may"),
+        sentence=_("It will be paused at %(ends_at)s, also if it is in use. Its data is kept, and you can start it again."),
+        link=_instance,
+        example={"name": "Dragon", "ends_at": "2027-01-31T18:00:00+00:00"},
+        mail_patience=timedelta(hours=1),
+    ),
+    Kind(
+        name="schedule_stops",
+        event="instance.schedule_stops",
+        category=Category.ENGINES,
+        label=_("An engine is about to be paused by its schedule"),
+        title=_("“%(name)s” will be paused by its schedule"),
+        sentence=_("Its working hours end at %(stops_at)s. Keep it on its page if you need it longer."),
+        link=_instance,
+        example={"name": "Dragon", "stops_at": "2027-01-31T18:00:00+00:00"},
+        mail_patience=timedelta(hours=1),
+    ),
+    Kind(
+        name="instance_failed",
+        event="instance.failed",
+        category=Category.ENGINES,
+        label=_("An engine failed"),
+        title=_("“%(name)s” failed"),
+        sentence=_("%(why)s Its data is kept; its page says what you can do."),
+        link=_instance,
+        example={"name": "Dragon", "why": "The engine ended by itself."},
+    ),
+    Kind(
+        name="share_given",
+        event="share.given",
+        category=Category.PEOPLE,
+        label=_("Somebody shares an engine with you"),
+        title=_("%(by)s shares “%(name)s” with you"),
+        sentence=_("You can open the engine from your list, and wake it when it is paused."),
+        link=_instance,
+        example={"name": "Dragon", "by": "alice"},
+    ),
+    Kind(
+        name="share_ended",
+        event="share.ended",
+        category=Category.PEOPLE,
+        label=_("An engine is no longer shared with you"),
+        title=_("“%(name)s” is no longer shared with you"),
+        sentence=_("You cannot open the engine any more. Ask its owner if you still need it."),
+        link=_engines,
+        example={"name": "Dragon"},
+    ),
+    Kind(
+        name="handed_over",
+        event="instance.handed_over",
+        category=Category.PEOPLE,
+        label=_("An engine was handed over to you"),
+        title=_("%(by)s handed “%(name)s” over to you"),
+        sentence=_("The engine and its data are yours now, and so is what it costs from now on."),
+        link=_instance,
+        example={"name": "Dragon", "by": "alice"},
+    ),
+    Kind(
+        name="token_created",
+        event="token.created",
+        category=Category.SECURITY,
+        label=_("A token was made in your name"),
+        title=_("The token “%(name)s” was made in your name"),
+        sentence=_("%(by)s made it. Whoever has it can use your engines. If it was not you, revoke it and change your password."),
+        link=_engines,
+        example={"name": "blender-plugin", "by": "alice"},
+    ),
+    Kind(
+        name="webhook_disabled",
+        event="webhook.disabled",
+        category=Category.PORTAL,
+        label=_("A webhook was turned off because it does not answer"),
+        title=_("The webhook to %(host)s was turned off"),
+        sentence=_("%(why)s What happens from now on is not sent to it until somebody turns it on again."),
+        link=_webhook,
+        example={"host": "hooks.example.com", "why": "It has failed for three days."},
+    ),
+    Kind(
+        name="test",
+        event="portal.test",
+        category=Category.PORTAL,
+        label=_("A test"),
+        title=_("This is a test"),
+        sentence=_("%(by)s asked the portal to send it. Nothing has happened."),
+        link=_webhook,
+        example={"by": "alice"},
+        channels=frozenset({Channel.WEBHOOK}),
+    ),
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY_KIND}
+CHOSEN_BY_PEOPLE = [kind for kind in _EVERY_KIND if kind.name != "test"]
+"""Kinds that a webhook may choose; a test reaches the one that was asked for, whatever it chose."""

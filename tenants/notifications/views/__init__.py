@@ -1,0 +1,1 @@
+"""Pages of notifications: what one is told, and the tenant's webhooks."""

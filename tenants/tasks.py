@@ -1,0 +1,22 @@
+"""Celery wrappers."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from tenants.notifications import hints, operations, outbox
+
+
+@shared_task
+def deliver() -> None:
+    """Deliver notifications that are due; may run beside itself."""
+    if not outbox.deliver_due():
+        hints.deliver_soon()
+
+
+@shared_task
+def forget_notifications() -> None:
+    """Delete what nobody reads any more."""
+    operations.forget_older_than(timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS))
