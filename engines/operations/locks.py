@@ -25,8 +25,9 @@ def lock_instance(instance: Instance, by: Membership, *, to_wake: bool = False) 
 
     Owner and shares change under the same lock, so what is allowed here stays so until the transaction ends.
     """
-    rows = Instance.objects.select_for_update(of=("self",), no_key=True)
-    rows = rows.select_related("tenant", "owner", "gpu_class", "cluster", "engine_version")
+    # First the lock, then the row: PostgreSQL finds nothing where a row was joined to an owner or class that it had before the wait.
+    Instance.objects.select_for_update(no_key=True).filter(pk=instance.pk, tenant_id=by.tenant_id).values_list("pk").first()
+    rows = Instance.objects.select_related("tenant", "owner", "gpu_class", "cluster", "engine_version")
     locked = rows.filter(pk=instance.pk, tenant_id=by.tenant_id).exclude(state=InstanceState.DELETED).first()
     if locked is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
