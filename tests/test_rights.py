@@ -13,7 +13,7 @@ from engines.models import Cluster, Instance, Volume
 from engines.states import InstanceState
 from tenants.models import Role, Tenant, User
 from tests import factories
-from tests.test_routes import PICTURE, ROUTES, address, everything_written, instance  # noqa: F401 - the fixture
+from tests.test_routes import PICTURE, ROUTES, address, everything_written, make_secret
 
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS = "see", "launch", "visit", "operate", "wake", "costs"
 NEEDS = {
@@ -68,7 +68,12 @@ REFUSED, STRANGERS, ANSWERED = {403, 404}, {404}, {200, 302, 422}
 
 
 @pytest.fixture
-def make_person(acme: Tenant, alice: User, bob: User, instance: Instance) -> Callable[[str], User]:  # noqa: F811 - the fixture
+def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
+    return make_secret(acme, alice, cluster)
+
+
+@pytest.fixture
+def make_person(acme: Tenant, alice: User, bob: User, instance: Instance) -> Callable[[str], User]:
     def make(kind: str) -> User:
         if kind in {"owner", "stranger"}:
             return alice if kind == "owner" else bob
@@ -96,7 +101,7 @@ def test_everybody_gets_as_far_as_they_may(
     kind: str,
     instance: Instance,
     make_person: Callable[[str], User],
-    client: Client,  # noqa: F811
+    client: Client,
 ) -> None:
     client.force_login(make_person(kind))
     allowed, got_through, stopped = PEOPLE[kind][1], set(), set()
@@ -128,7 +133,7 @@ def test_whoever_may_not_visit_is_shown_no_way_in(
     kind: str,
     instance: Instance,
     make_person: Callable[[str], User],
-    client: Client,  # noqa: F811
+    client: Client,
 ) -> None:
     """Neither the list nor any tab leads into the engine or to its pictures; the state is for everybody of the tenant."""
     allowed = PEOPLE[kind][1]
@@ -150,7 +155,7 @@ def test_nobody_enters_in_a_suspended_tenant(
     kind: str,
     instance: Instance,
     make_person: Callable[[str], User],
-    client: Client,  # noqa: F811
+    client: Client,
 ) -> None:
     client.force_login(make_person(kind))
     Tenant.objects.update(suspended_at=timezone.now())
@@ -164,7 +169,7 @@ def test_data_of_another_owner_does_not_open_with_the_data_that_is_shared(
     alice: User,
     cluster: Cluster,
     make_person: Callable[[str], User],
-    client: Client,  # noqa: F811
+    client: Client,
 ) -> None:
     other = factories.make_instance(instance.tenant, alice, cluster, state=InstanceState.RUNNING)
     client.force_login(make_person("guest"))

@@ -32,7 +32,11 @@ ROUTES = sorted(tenant_routes(get_resolver().url_patterns))
 
 @pytest.fixture
 def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
-    """Running, with a picture on its volume."""
+    return make_secret(acme, alice, cluster)
+
+
+def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
+    """An instance that runs, with a picture on its volume."""
     instance = factories.make_instance(acme, alice, cluster, state=InstanceState.RUNNING, name="Secret plans")
     get_cluster(cluster).ensure_volume(instance.volume.ref, tenant="acme", size_gib=1)
     disk = Path(cluster.config["root"]) / "volumes" / instance.volume.ref.name

@@ -25,7 +25,8 @@ def lock_instance(instance: Instance, by: Membership, *, to_wake: bool = False) 
 
     Owner and shares change under the same lock, so what is allowed here stays so until the transaction ends.
     """
-    # First the lock, then the row: PostgreSQL finds nothing where a row was joined to an owner or class that it had before the wait.
+    # First the lock, then the row with its relations: after waiting, PostgreSQL finds no row that was joined to an owner or class
+    # which it has no more.
     Instance.objects.select_for_update(no_key=True).filter(pk=instance.pk, tenant_id=by.tenant_id).values_list("pk").first()
     rows = Instance.objects.select_related("tenant", "owner", "gpu_class", "cluster", "engine_version")
     locked = rows.filter(pk=instance.pk, tenant_id=by.tenant_id).exclude(state=InstanceState.DELETED).first()

@@ -63,8 +63,8 @@ def end(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
 def hand_over(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Name the consequences, then hand over; in a dialog with JavaScript, as a page without."""
     membership, row = operable(request, tenant_slug, slug)
-    form = HandOverForm(request.POST or None, instance=row.instance)
-    if request.method == "POST" and form.is_valid():
+    form = HandOverForm(request.POST if request.method == "POST" else None, instance=row.instance)
+    if form.is_valid():
         try:
             operations.hand_over_instance(instance=row.instance, by=membership, to=form.cleaned_data["to"])
         except PortalError as refusal:

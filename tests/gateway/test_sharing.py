@@ -40,17 +40,7 @@ def as_guest(gateway, instance, share, carol_in_acme) -> str:
     return gateway.sign_in(portal_client(carol_in_acme.user), instance)
 
 
-ENDS = {
-    "ended": (lambda: Share.objects.update(ended_at=timezone.now()), Verdict.NOT_ALLOWED),
-    "over": (lambda: Share.objects.update(created_at=an_hour_ago(2), until=an_hour_ago(1)), Verdict.NOT_ALLOWED),
-    "membership removed": (lambda: Membership.objects.filter(user__username="carol").delete(), Verdict.NOT_VISIBLE),
-    "role lowered": (lambda: Membership.objects.filter(user__username="carol").update(role=Role.VIEWER), Verdict.NOT_ALLOWED),
-    "tenant suspended": (lambda: Tenant.objects.update(suspended_at=timezone.now()), Verdict.NOT_ALLOWED),
-    "handed over": (lambda: hand_over(), Verdict.NOT_ALLOWED),
-}
-
-
-def an_hour_ago(hours: int):
+def hours_ago(hours: int):
     return timezone.now() - timedelta(hours=hours)
 
 
@@ -58,6 +48,16 @@ def hand_over() -> None:
     dora = factories.join(factories.make_user("dora"), Tenant.objects.get(slug="acme"))
     owner = Membership.objects.select_related("tenant", "user").get(user__username="alice")
     sharing.hand_over_instance(instance=Share.objects.get().instance, by=owner, to=dora.user)
+
+
+ENDS = {
+    "ended": (lambda: Share.objects.update(ended_at=timezone.now()), Verdict.NOT_ALLOWED),
+    "over": (lambda: Share.objects.update(created_at=hours_ago(2), until=hours_ago(1)), Verdict.NOT_ALLOWED),
+    "membership removed": (lambda: Membership.objects.filter(user__username="carol").delete(), Verdict.NOT_VISIBLE),
+    "role lowered": (lambda: Membership.objects.filter(user__username="carol").update(role=Role.VIEWER), Verdict.NOT_ALLOWED),
+    "tenant suspended": (lambda: Tenant.objects.update(suspended_at=timezone.now()), Verdict.NOT_ALLOWED),
+    "handed over": (hand_over, Verdict.NOT_ALLOWED),
+}
 
 
 @pytest.mark.parametrize(("end", "verdict"), ENDS.values(), ids=ENDS)
