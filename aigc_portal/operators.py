@@ -15,6 +15,8 @@ _ICONS = {
     "engines.Volume": "hard_drive",
     "engines.InstanceEvent": "history",
     "engines.RunFact": "fact_check",
+    "engines.Share": "group_add",
+    "engines.Handover": "swap_horiz",
     "engines.Engine": "widgets",
     "engines.EngineVersion": "deployed_code",
     "engines.GpuClass": "developer_board",
@@ -39,7 +41,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [
         (
             pgettext("what operators look after", "Running"),
-            ["engines.Instance", "engines.Volume", "engines.InstanceEvent", "engines.RunFact"],
+            [
+                "engines.Instance",
+                "engines.Volume",
+                "engines.Share",
+                "engines.Handover",
+                "engines.InstanceEvent",
+                "engines.RunFact",
+            ],
         ),
         (
             _("Catalog"),

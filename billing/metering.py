@@ -1,7 +1,7 @@
 """Facts about the runs of one instance -> the time that is billed. Pure: order, repeats and lateness of facts change nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -60,6 +60,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerChange:
+    """A moment from which on the instance is somebody else's, whoever a fact names: facts may be noted late."""
+
+    at: datetime
+    from_owner_id: int
+    to_owner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Time [starts_at, ends_at) in whole seconds that one owner used one GPU class; `ends_at` None: it lasts."""
 
@@ -103,8 +112,8 @@ class _Run:
         return max(fact.at for fact in self.facts if fact.kind != Kind.ENDED)
 
 
-def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom) -> Metered:
-    """Work out the billed time from all facts of one instance.
+def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom, handovers: Iterable[OwnerChange] = ()) -> Metered:
+    """Work out the billed time from all facts of one instance, and all of its hand-overs in their order.
 
     `holds_gpu`: whether the instance's slot is still taken. A run without an end lasts as long as that and as it is the
     latest; otherwise it ended with its last sign of life, in favour of the person who pays.
@@ -118,7 +127,8 @@ def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom) -> Met
             run.ends_at = following.starts_at
             run.anomalies.append(Trouble.OVERLAP)
     anomalies += [Anomaly(run.run_id, trouble) for run in runs for trouble in run.anomalies]
-    return Metered(tuple(usage for run in billed for usage in _by_owner(run)), tuple(anomalies))
+    changes = [replace(each, at=each.at.replace(microsecond=0)) for each in handovers]
+    return Metered(tuple(usage for run in billed for usage in _by_owner(run, changes)), tuple(anomalies))
 
 
 def _believable(facts: Iterable[Fact]) -> tuple[dict[str, list[Fact]], list[Anomaly]]:
@@ -192,15 +202,17 @@ def _is_billed(run: _Run) -> bool:
     return run.starts_at is not None and run.starts_at != run.ends_at
 
 
-def _by_owner(run: _Run) -> Iterable[Usage]:
+def _by_owner(run: _Run, handovers: Sequence[OwnerChange]) -> Iterable[Usage]:
     """Cut the run's billed time where it changed hands. A run keeps its GPU class: that of its first fact."""
     start, end, gpu_class_id = _moment(run.starts_at), run.ends_at, run.facts[0].gpu_class_id
     if start == end:
         return []
-    owners = {fact.at: (fact.tenant_id, fact.owner_id) for fact in run.facts}  # the last word of a second counts
+    # The last word of a second counts.
+    owners = {fact.at: (fact.tenant_id, _owner_at(fact.at, fact.owner_id, handovers)) for fact in run.facts}
+    owners |= {each.at: (run.facts[0].tenant_id, each.to_owner_id) for each in handovers}
     at_start = max((at for at in owners if at <= start), default=min(owners))
     changes = [(start, owners[at_start])]
-    for at, owner in owners.items():
+    for at, owner in sorted(owners.items()):
         if start < at and (end is None or at < end) and owner != changes[-1][1]:
             changes.append((at, owner))
     ends = [*(at for at, _ in changes[1:]), end]
@@ -208,6 +220,14 @@ def _by_owner(run: _Run) -> Iterable[Usage]:
         Usage(run.run_id, at, until, tenant_id, owner_id, gpu_class_id)
         for (at, (tenant_id, owner_id)), until in zip(changes, ends, strict=True)
     ]
+
+
+def _owner_at(at: datetime, told: int, handovers: Sequence[OwnerChange]) -> int:
+    """Return whose the instance was: hand-overs know for certain, and without any the fact itself does."""
+    later = next((each for each in handovers if each.at > at), None)
+    if later is not None:
+        return later.from_owner_id
+    return handovers[-1].to_owner_id if handovers else told
 
 
 def _moment(at: datetime | None) -> datetime:

@@ -11,11 +11,11 @@ from django.db.models import Exists, F, Max, OuterRef, Q, Value, Window
 from django.db.models.functions import Coalesce, Lag, Lead
 
 from billing import ledger, locks
-from billing.metering import BillFrom, Fact, Kind, Usage, meter
+from billing.metering import BillFrom, Fact, Kind, OwnerChange, Usage, meter
 from billing.models import Charge, FactCursor, Meter, UsageInterval
 from billing.pricing import price_spans, set_price
 from billing.rating import Rated, cells, floor_hour, line_key, rate
-from engines.models import Instance, RunFact
+from engines.models import Handover, Instance, RunFact
 from engines.states import HOLDS_GPU
 
 __all__ = ["set_price", "settle", "settle_due"]
@@ -104,7 +104,8 @@ def _measure(instance_id: uuid.UUID) -> tuple[tuple[Usage, ...], datetime | None
     """Write down the usage that the facts come to; return it, and from when on it differs from what was written before."""
     # The state first: a run that is seen here to be over has its end among the facts that are read next.
     state = Instance.objects.values_list("state", flat=True).get(pk=instance_id)
-    metered = meter(_facts(instance_id), holds_gpu=state in HOLDS_GPU, bill_from=BillFrom(settings.BILL_FROM))
+    bill_from = BillFrom(settings.BILL_FROM)
+    metered = meter(_facts(instance_id), holds_gpu=state in HOLDS_GPU, bill_from=bill_from, handovers=_handovers(instance_id))
     written = {_as_usage(interval): interval.pk for interval in UsageInterval.objects.filter(instance_id=instance_id)}
     gone, fresh = written.keys() - set(metered.usage), set(metered.usage) - written.keys()
     if not gone and not fresh:
@@ -136,6 +137,11 @@ def _facts(instance_id: uuid.UUID) -> Iterable[Fact]:
             owner_id=fact.owner_id,
             gpu_class_id=fact.gpu_class_id,
         )
+
+
+def _handovers(instance_id: uuid.UUID) -> Iterable[OwnerChange]:
+    rows = Handover.objects.filter(instance_id=instance_id).order_by("at", "pk")
+    return [OwnerChange(row.at, row.from_owner_id, row.to_owner_id) for row in rows]
 
 
 def _in_run(neighbour: Lag | Lead) -> Window:

@@ -94,6 +94,10 @@ class Offer(StrEnum):
     DELETE = "delete"
 
 
+FOR_GUESTS = frozenset({Offer.OPEN, Offer.RESUME, Offer.RETRY})
+"""What makes sense for somebody with whom it is shared: to enter, and to wake it for that."""
+
+
 def offers_of(instance: Instance) -> frozenset[Offer]:
     """Return what makes sense now; operations decide for themselves whether it is allowed."""
     state, desired = instance.state, instance.desired_state

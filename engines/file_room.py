@@ -1,6 +1,6 @@
 """A volume's files as one person may use them: who may, whether the way to them is open, and what is done there.
 
-Everything that pages do with files goes through `Room`, which asks `tenants.access` and the volume's state; the bytes themselves
+Everything that pages do with files goes through `Room`, which asks `engines.rights` and the volume's state; the bytes themselves
 are the cluster's (engines/clusters/base.py, `open_files`).
 """
 
@@ -20,6 +20,7 @@ from engines.files.base import FileRefusal, Files
 from engines.models import Instance, Volume
 from engines.queries.volumes import holder_of, volume_in
 from engines.reasons import EXPLANATIONS, Reason
+from engines.rights import may_see_files
 from engines.states import DesiredState
 from tenants import access
 from tenants.errors import NotAllowed
@@ -47,6 +48,11 @@ class Room:
     volume: Volume
     holder: Instance | None  # the instance that has the volume, if any
     membership: Membership
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether they may make its engine let go of the files."""
+        return self.holder is not None and access.may_operate(self.membership, owner_id=self.holder.owner_id)
 
     @property
     def writable(self) -> bool:
@@ -91,14 +97,10 @@ class Room:
 def room_in(membership: Membership, slug: str) -> Room:
     """Return the file room of a volume; NotVisible for strangers', deleted and unknown volumes, NotAllowed for a colleague's."""
     volume = volume_in(membership, slug)
-    if not may_enter(membership, volume):
-        raise NotAllowed(_("Only its owner or an admin of %(tenant)s may see these files.") % {"tenant": membership.tenant})
-    return Room(volume, holder_of(volume), membership)
-
-
-def may_enter(membership: Membership, volume: Volume) -> bool:
-    """Tell whether the member may see and change what is on a volume."""
-    return access.may_operate(membership, owner_id=volume.owner_id)
+    holder = holder_of(volume)
+    if not may_see_files(membership, volume, holder):
+        raise NotAllowed(_("Only its owner, and whoever its engine is shared with, may see these files."))
+    return Room(volume, holder, membership)
 
 
 def measure(room: Room) -> Volume:

@@ -17,7 +17,8 @@ from django.utils import timezone, translation
 
 from engines import fragments
 from engines.models import Instance
-from engines.queries.instances import InstanceRow, Rights, rights_in, with_details
+from engines.queries.instances import InstanceRow, with_details
+from engines.rights import Guests, Rights, guests_of, rights_in
 from engines.states import InstanceState
 from tenants.models import Membership
 
@@ -98,23 +99,24 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 def fragments_for(instance_id: str, readers: Iterable[Reader]) -> dict[Reader, str]:
-    """Read the instance once, and render it once per kind of reader."""
+    """Read the instance and its guests once, and render it once per kind of reader."""
     instance = with_details(Instance.objects.filter(pk=uuid.UUID(instance_id))).first()
+    guests = guests_of([instance.pk]).get(instance.pk, frozenset()) if instance else frozenset()
     rendered: dict[_Variant | None, str] = {None: ""}
     found = {}
     for reader in readers:
-        variant = _variant(instance, reader) if instance else None
+        variant = _variant(instance, guests, reader) if instance else None
         if instance and variant and variant not in rendered:
             rendered[variant] = _render(instance, variant)
         found[reader] = rendered[variant]
     return found
 
 
-def _variant(instance: Instance, reader: Reader) -> _Variant | None:
+def _variant(instance: Instance, guests: Guests, reader: Reader) -> _Variant | None:
     """Return what the reader's fragment depends on; None if the change is of no concern to the page."""
     if instance.tenant_id != reader.membership.tenant_id or reader.shows not in {"", instance.slug}:
         return None
-    rights = rights_in(reader.membership, owner_id=instance.owner_id)
+    rights = rights_in(reader.membership, instance, guests)
     return _Variant(bool(reader.shows), rights, reader.language, reader.zone)
 
 

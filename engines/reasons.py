@@ -19,6 +19,11 @@ class Reason(StrEnum):
     DELETED = "deleted"
     RENAMED = "renamed"
     CLASS_CHANGED = "class_changed"
+    SHARED = "shared"
+    SHARE_CHANGED = "share_changed"
+    SHARE_ENDED = "share_ended"
+    HANDED_OVER = "handed_over"
+    COLLEAGUES_DATA = "colleagues_data"
     QUEUED = "queued"
     ADMITTED = "admitted"
     ENGINE_STARTING = "engine_starting"
@@ -110,6 +115,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.DELETED: Explanation(_("Deletion requested.")),
     Reason.RENAMED: Explanation(_("Renamed.")),
     Reason.CLASS_CHANGED: Explanation(_("GPU class changed.")),
+    Reason.SHARED: Explanation(_("Shared.")),
+    Reason.SHARE_CHANGED: Explanation(_("The end of a share changed.")),
+    Reason.SHARE_ENDED: Explanation(_("No longer shared.")),
+    Reason.HANDED_OVER: Explanation(_("Handed over.")),
+    Reason.COLLEAGUES_DATA: Explanation(_("Launched with a colleague’s data.")),
     Reason.QUEUED: Explanation(_("In line for a GPU.")),
     Reason.ADMITTED: Explanation(_("A GPU is reserved; the workload is being created.")),
     Reason.ENGINE_STARTING: Explanation(_("The engine process is up and loading.")),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from engines.views import actions, file_content, files, instance, instances, launch, logs, volumes
+from engines.views import actions, file_content, files, instance, instances, launch, logs, sharing, volumes
 
 urlpatterns = [
     path("", instances.index, name="instances"),
@@ -15,6 +15,10 @@ urlpatterns = [
     path("instances/<slug:slug>/delete/", actions.delete, name="instance_delete"),
     path("instances/<slug:slug>/rename/", instance.rename, name="instance_rename"),
     path("instances/<slug:slug>/gpu-class/", instance.change_gpu_class, name="instance_gpu_class"),
+    path("instances/<slug:slug>/share/", sharing.share, name="instance_share"),
+    path("instances/<slug:slug>/share/extend/", sharing.extend, name="instance_share_extend"),
+    path("instances/<slug:slug>/share/end/", sharing.end, name="instance_share_end"),
+    path("instances/<slug:slug>/hand-over/", sharing.hand_over, name="instance_hand_over"),
     path("instances/<slug:slug>/log/", logs.follow, name="instance_log"),
     path("instances/<slug:slug>/log.txt", logs.download, name="instance_log_file"),
     path("data/", volumes.index, name="volumes"),

@@ -17,11 +17,11 @@ from engines.activity.classes import NO_RULES, Rules, rules_of
 from engines.activity.families import activity_of
 from engines.clusters.names import SLUG_PATTERN
 from engines.models import Instance
+from engines.rights import require_visit
 from engines.states import InstanceState
 from gateway import handoff
 from gateway.waiting import waiting_sentence
 from tenants import access
-from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, User
 
@@ -62,7 +62,7 @@ class Unavailable(Exception):
 
 
 def look_up(slug: str, visitor: Visitor) -> Standing:
-    """Ask the portal's session, then tenants.access, then the instance. Raises Unavailable."""
+    """Ask the portal's session, then the person's rights, then the instance. Raises Unavailable."""
     try:
         return _standing(slug, visitor)
     except (DatabaseError, redis.RedisError) as error:
@@ -79,14 +79,14 @@ def look_up_in_thread(slug: str, visitor: Visitor) -> Standing:
 
 def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     """The instance and the membership by which the person may visit it. Raises NotVisible or NotAllowed."""
-    related = Instance.objects.select_related("tenant", "engine_version__engine")
+    related = Instance.objects.select_related("tenant", "owner", "engine_version__engine")
     named = related.filter(slug=slug).exclude(state=InstanceState.DELETED)
     # Asked only for what can be a name: PostgreSQL takes not every text that an address can hold.
     instance = named.first() if SLUG_PATTERN.fullmatch(slug) else None
     if instance is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     membership = access.membership_in(user, instance.tenant.slug)
-    access.require(membership, Action.VISIT)
+    require_visit(membership, instance)
     return instance, membership
 
 

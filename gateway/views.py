@@ -124,7 +124,6 @@ def _waking_context(instance: Instance, membership: Membership, path: str) -> di
         "wish": last_wish(instance),
         "path": path,
         "coming": coming,
-        "can_start": may_operate and not coming and not going,
+        "can_start": not coming and not going,
         "can_cancel": may_operate and can_be_cancelled(instance),
-        "ask_owner": not may_operate and not coming and not going,
     }

@@ -14,7 +14,7 @@ class Action(StrEnum):
 
     SEE = "see"  # instances, their state and timeline
     LAUNCH = "launch"
-    VISIT = "visit"  # open an engine's own page
+    VISIT = "visit"  # enter engines of one's own, and those that are shared with one
     OPERATE = "operate"  # pause, resume, restart, rename, delete, read the log of one's own instance
     OPERATE_ALL = "operate_all"  # the same for everybody's instances
     SEE_COSTS = "see_costs"  # everybody's; one's own are always visible
@@ -62,11 +62,21 @@ def as_operator(user: User, tenant: Tenant, *, permission: str) -> Membership:
 
 
 def may(membership: Membership, action: Action) -> bool:
-    """Tell whether the member may do this in the tenant; in a suspended tenant looking is all that is left to members."""
+    """Tell whether the member may do this in the tenant; in a suspended tenant looking is all that is left to members.
+
+    Operators look after other people's engines, and never enter them.
+    """
+    if membership.is_operator and action == Action.VISIT:
+        return False
     suspended = membership.tenant.suspended_at is not None and not membership.is_operator
     if suspended and action not in {Action.SEE, Action.SEE_COSTS}:
         return False
     return action in _ALLOWED[membership.role]
+
+
+def roles_that_may(action: Action) -> frozenset[str]:
+    """Return the roles whose members may do this."""
+    return frozenset(role for role, allowed in _ALLOWED.items() if action in allowed)
 
 
 def may_operate(membership: Membership, *, owner_id: int) -> bool:

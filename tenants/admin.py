@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -25,8 +26,18 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.unregister([Group, EmailAddress])
 
 
+class MembershipForm(forms.ModelForm):
+    """Only a role changes: who leaves one tenant for another has two memberships, and what hangs on the one goes with it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"user", "tenant"} & set(self.fields):
+            self.fields[name].disabled = self.instance.pk is not None
+
+
 class MembershipInline(TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ("user", "tenant")
     readonly_fields = ("created_at",)
@@ -98,6 +109,7 @@ class TenantAdmin(ModelAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(ModelAdmin):
+    form = MembershipForm
     list_display = ("user", "tenant", "role", "created_at")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_filter_submit = True

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Volume
+from django.utils import timezone
+
+from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Share, Volume
 from tenants.models import Membership, Role, Tenant, User
 
 _numbers = itertools.count(1)
@@ -71,3 +73,9 @@ def make_instance(tenant: Tenant, owner: User, cluster: Cluster, **fields: Any) 
         volume=fields.pop("volume", None) or make_volume(tenant, owner, cluster),
         **fields,
     )
+
+
+def share(instance: Instance, member: User | None = None, **fields: Any) -> Share:
+    """Let a member into the instance, or everybody of its tenant."""
+    defaults = {"tenant": instance.tenant, "shared_by": instance.owner, "created_at": timezone.now()}
+    return Share.objects.create(instance=instance, member=member, **defaults | fields)

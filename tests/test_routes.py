@@ -36,7 +36,11 @@ ROUTES = sorted(tenant_routes(get_resolver().url_patterns))
 
 @pytest.fixture
 def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
-    """Running, with a picture on its volume; alice is told of it, and so is a webhook."""
+    return make_secret(acme, alice, cluster)
+
+
+def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
+    """An instance that runs, with a picture on its volume; its owner is told of it, and so is a webhook of its tenant."""
     secret = seal(new_secret())
     WebhookEndpoint.objects.create(tenant=acme, url="https://hooks.example.org/?of=Secret plans", sealed_secret=secret)
     instance = factories.make_instance(acme, alice, cluster, state=InstanceState.RUNNING, name="Secret plans")

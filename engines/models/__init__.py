@@ -3,6 +3,7 @@
 from engines.models.catalog import Capacity, Cluster, ClusterSecret, Engine, EngineFamily, EngineVersion, GpuClass
 from engines.models.instance import Instance, InstanceEvent
 from engines.models.run import RunFact
+from engines.models.sharing import Handover, Share
 from engines.models.volume import Volume
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "EngineFamily",
     "EngineVersion",
     "GpuClass",
+    "Handover",
     "Instance",
     "InstanceEvent",
     "RunFact",
+    "Share",
     "Volume",
 ]

@@ -117,6 +117,7 @@ class Instance(models.Model):
                 "tenant", Lower("name"), name="instance_name_unique_in_tenant", condition=~models.Q(state="deleted")
             ),
             models.UniqueConstraint("volume", name="volume_in_one_instance", condition=~models.Q(state="deleted")),
+            models.UniqueConstraint(fields=["id", "tenant"], name="instance_of_tenant"),  # what shares refer to
             models.CheckConstraint(condition=models.Q(state__in=list(InstanceState)), name="instance_state_known"),
         ]
 

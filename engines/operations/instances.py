@@ -13,14 +13,14 @@ from engines.clusters import namespace_of
 from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
 from engines.models.instance import NAME_LENGTH
-from engines.operations.locks import lock_tenant
+from engines.operations.locks import lock_instance, lock_tenant
 from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
 from engines.reasons import Reason
 from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
+from tenants.errors import NotVisible, QuotaExceeded
 from tenants.models import Membership, Tenant
 
 
@@ -80,6 +80,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
             )
     except IntegrityError as error:
         raise NameTaken(_("Somebody else took this name or volume a moment ago. Choose another.")) from error
+    if volume.owner_id != owner.pk:
+        _log(instance, membership, Reason.COLLEAGUES_DATA, evidence=f"{volume.name} ({volume.owner})")
     _record_wish(instance, membership, Reason.LAUNCHED)
     return instance
 
@@ -87,7 +89,7 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
 @transaction.atomic
 def pause_instance(*, instance: Instance, by: Membership) -> None:
     """Ask to give the GPU back and keep the data; does nothing if that was asked already."""
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     if instance.desired_state == DesiredState.RUNNING:
         _wish(instance, by, Reason.PAUSED, desired_state=DesiredState.STOPPED)
 
@@ -95,7 +97,7 @@ def pause_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def cancel_launch(*, instance: Instance, by: Membership) -> None:
     """Ask to stop coming up; refused once the engine runs, where pausing is the word."""
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     if instance.state not in COMING_UP:
         raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
     if instance.desired_state == DesiredState.RUNNING:
@@ -104,10 +106,10 @@ def cancel_launch(*, instance: Instance, by: Membership) -> None:
 
 @transaction.atomic
 def resume_instance(*, instance: Instance, by: Membership) -> None:
-    """Ask to run again, also after a failure; does nothing if it runs or is on its way."""
+    """Ask to run again, also after a failure; does nothing if it runs or is on its way. Whoever may enter may wake it."""
     tenant = lock_tenant(by.tenant_id)
     lock_shared_slots(instance.cluster_id, instance.gpu_class)
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by, to_wake=True)
     failed = instance.state == InstanceState.FAILED
     if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
         return
@@ -120,7 +122,7 @@ def resume_instance(*, instance: Instance, by: Membership) -> None:
 def restart_instance(*, instance: Instance, by: Membership) -> None:
     """Ask for a fresh run of the engine on the same data."""
     tenant = lock_tenant(by.tenant_id)
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
         raise Unavailable(_("%(name)s does not run, so it cannot be restarted. Resume it instead.") % {"name": instance.name})
     _require_room(tenant, instance.gpu_class, instance)
@@ -131,7 +133,7 @@ def restart_instance(*, instance: Instance, by: Membership) -> None:
 def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
     """Give it another name; its address stays."""
     tenant = lock_tenant(by.tenant_id)
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     if name.strip() == instance.name:
         return
     old, instance.name = instance.name, _free_name(tenant, name, besides=instance)
@@ -145,7 +147,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     """Use another GPU class from the next start on; refused while the present one is held."""
     tenant = lock_tenant(by.tenant_id)
     lock_shared_slots(instance.cluster_id, gpu_class)
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     if instance.state not in {InstanceState.STOPPED, InstanceState.FAILED, InstanceState.QUEUED}:
         raise Unavailable(_("Pause %(name)s first; then its GPU class can change.") % {"name": instance.name})
     if gpu_class == instance.gpu_class:
@@ -169,28 +171,12 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
 @transaction.atomic
 def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) -> None:
     """Ask to remove the instance for good; its volume is kept for another launch, or goes to the trash with a date."""
-    instance = _lock_for(instance, by)
+    instance = lock_instance(instance, by)
     _wish(instance, by, Reason.DELETED, desired_state=DesiredState.DELETED)
     if not keep_volume:
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
-
-
-def _lock_for(instance: Instance, by: Membership) -> Instance:
-    """Read the instance again under lock, if this member may operate it and it is not being deleted."""
-    if instance.tenant_id != by.tenant_id:
-        raise NotVisible(_("There is nothing here, or it is not yours."))
-    if not access.may_operate(by, owner_id=instance.owner_id):
-        raise NotAllowed(_("Only its owner or an admin of %(tenant)s may do this.") % {"tenant": by.tenant})
-    rows = Instance.objects.select_for_update(of=("self",), no_key=True)
-    rows = rows.select_related("tenant", "gpu_class", "cluster", "engine_version")
-    locked = rows.get(pk=instance.pk)
-    if locked.state == InstanceState.DELETED:
-        raise NotVisible(_("There is nothing here, or it is not yours."))
-    if locked.desired_state == DesiredState.DELETED:
-        raise Unavailable(_("%(name)s is being deleted.") % {"name": locked.name})
-    return locked
 
 
 def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:

@@ -7,21 +7,11 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from engines.faces import Face, Group, Offer, face_of, offers_of
+from engines.faces import FOR_GUESTS, Face, Group, Offer, face_of, offers_of
 from engines.models import Instance
-from tenants import access
-from tenants.access import Action
+from engines.rights import Rights, rights_of
 from tenants.errors import NotVisible
 from tenants.models import Membership
-
-
-@dataclass(frozen=True)
-class Rights:
-    """What one person may do with one instance: all that a fragment depends on besides language and time zone."""
-
-    operate: bool
-    visit: bool
-    costs: bool
 
 
 @dataclass(frozen=True)
@@ -38,8 +28,10 @@ class InstanceRow:
     @property
     def offers(self) -> frozenset[Offer]:
         """What the person is offered: what makes sense now and is theirs to do."""
-        offers = offers_of(self.instance) if self.rights.operate else offers_of(self.instance) & {Offer.OPEN}
-        return offers if self.rights.visit else offers - {Offer.OPEN}
+        offers = offers_of(self.instance)
+        if self.rights.operate:
+            return offers if self.rights.visit else offers - {Offer.OPEN}
+        return offers & FOR_GUESTS if self.rights.visit else frozenset()
 
     @property
     def matters(self) -> bool:
@@ -48,25 +40,17 @@ class InstanceRow:
         return explanation is not None and explanation.fixer != "nobody"
 
 
-def rights_in(membership: Membership, *, owner_id: int) -> Rights:
-    """Return what the member may do with an instance of this owner."""
-    return Rights(
-        operate=access.may_operate(membership, owner_id=owner_id),
-        visit=access.may(membership, Action.VISIT),
-        costs=owner_id == membership.user_id or access.may(membership, Action.SEE_COSTS),
-    )
-
-
 def with_details(instances: QuerySet[Instance]) -> QuerySet[Instance]:
     """Join what rows and pages show."""
     return instances.select_related("engine_version__engine", "gpu_class", "cluster", "owner", "tenant", "volume")
 
 
 def instance_rows(membership: Membership, *, group: Group | None = None) -> list[InstanceRow]:
-    """Return the tenant's instances, the member's own first, then the newest; one query."""
+    """Return the tenant's instances, the member's own first, then those shared with them, each newest first; two queries."""
     instances = list(with_details(Instance.objects.visible_to(membership)))
-    instances.sort(key=lambda instance: instance.owner_id != membership.user_id)
-    rows = [InstanceRow(instance, rights_in(membership, owner_id=instance.owner_id)) for instance in instances]
+    rights = rights_of(membership, instances)
+    rows = [InstanceRow(instance, rights[instance.pk]) for instance in instances]
+    rows.sort(key=lambda row: (row.instance.owner_id != membership.user_id, not row.rights.guest))
     return [row for row in rows if group is None or row.face.group == group]
 
 
@@ -81,4 +65,4 @@ def instance_in(membership: Membership, slug: str) -> InstanceRow:
     instance = with_details(Instance.objects.visible_to(membership)).filter(slug=slug).first()
     if instance is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
-    return InstanceRow(instance, rights_in(membership, owner_id=instance.owner_id))
+    return InstanceRow(instance, rights_of(membership, [instance])[instance.pk])

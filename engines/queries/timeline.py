@@ -7,13 +7,14 @@ from django.utils.functional import Promise
 
 from engines.faces import word_of
 from engines.models import Instance, InstanceEvent
+from engines.reasons import Reason
 
 NEWEST = 200
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the timeline; `state` is set for transitions, `actor` for wishes of people."""
+    """One line of the timeline; `state` is set for transitions, `actor` for what people did, `detail` if it is for all."""
 
     at: datetime
     sentence: Promise
@@ -21,6 +22,11 @@ class Entry:
     state: Promise | None
     failure: bool
     evidence: str
+    detail: str = ""
+
+
+# Who was let in, and whose it is, is for everybody in the tenant to know.
+_FOR_EVERYBODY = {Reason.SHARED, Reason.SHARE_CHANGED, Reason.SHARE_ENDED, Reason.HANDED_OVER}
 
 
 def timeline_of(instance: Instance) -> list[Entry]:
@@ -33,7 +39,8 @@ def timeline_of(instance: Instance) -> list[Entry]:
             actor=event.actor.username if event.actor else "",
             state=word_of(event.new_state) if event.new_state else None,
             failure=event.explanation.failure,
-            evidence=event.evidence,
+            evidence="" if event.reason in _FOR_EVERYBODY else event.evidence,
+            detail=event.evidence if event.reason in _FOR_EVERYBODY else "",
         )
         for event in events
     ]

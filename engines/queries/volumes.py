@@ -6,6 +6,7 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 
 from engines.models import Instance, Volume
+from engines.rights import owns, rights_of
 from engines.states import InstanceState
 from tenants import access
 from tenants.errors import NotVisible
@@ -14,11 +15,12 @@ from tenants.models import Membership
 
 @dataclass(frozen=True)
 class VolumeRow:
-    """A volume, the instance that holds it if any, and whether the person may change it."""
+    """A volume, the instance that holds it if any, and whether the person may look after it and see what is on it."""
 
     volume: Volume
     holder: Instance | None
     operate: bool
+    see_files: bool
 
     @property
     def place(self) -> str:
@@ -29,7 +31,7 @@ class VolumeRow:
 
 
 def volume_rows(membership: Membership) -> list[VolumeRow]:
-    """Return the tenant's volumes that still exist, by name; two queries."""
+    """Return the tenant's volumes that still exist, by name; three queries."""
     alive = Instance.objects.exclude(state=InstanceState.DELETED).select_related("tenant")
     volumes = (
         Volume.objects.filter(tenant_id=membership.tenant_id)
@@ -37,8 +39,14 @@ def volume_rows(membership: Membership) -> list[VolumeRow]:
         .select_related("owner", "cluster", "written_by__engine")
         .prefetch_related(Prefetch("instances", queryset=alive, to_attr="holders"))
     )
+    rights = rights_of(membership, [holder for volume in volumes for holder in volume.holders])
     return [
-        VolumeRow(volume, next(iter(volume.holders), None), access.may_operate(membership, owner_id=volume.owner_id))
+        VolumeRow(
+            volume,
+            next(iter(volume.holders), None),
+            operate=access.may_operate(membership, owner_id=volume.owner_id),
+            see_files=owns(membership, volume) or any(rights[holder.pk].visit for holder in volume.holders),
+        )
         for volume in volumes
     ]
 

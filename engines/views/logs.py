@@ -73,6 +73,6 @@ def _one_line(cursor: str) -> str:
 
 def _readable(request: PortalRequest, tenant_slug: str, slug: str) -> Instance:
     row = instance_in(member(request, tenant_slug), slug)
-    if not row.rights.operate:
-        raise NotAllowed(_("Only its owner or an admin of the tenant may read the log."))
+    if not row.rights.visit:
+        raise NotAllowed(_("Only its owner, and whoever it is shared with, may read the log."))
     return row.instance

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.metering import Anomaly, BillFrom, Fact, Metered, Trouble, Usage, meter
+from billing.metering import Anomaly, BillFrom, Fact, Metered, OwnerChange, Trouble, Usage, meter
 from tests.billing.facts import fact, moment
 
 T0 = moment("2026-03-01T00:00:00")
@@ -125,3 +125,48 @@ def test_new_owner_pays_from_the_second_of_the_change() -> None:
 def test_run_keeps_the_gpu_class_that_it_started_with() -> None:
     wished_meanwhile = known("seen", 50, gpu_class_id=9)
     assert metered(STARTED, READY, wished_meanwhile, ENDED).usage == (Usage("run", at(20), at(100), 1, 1, 1),)
+
+
+HANDED_OVER = OwnerChange(at(50.7), from_owner_id=1, to_owner_id=2)
+
+
+def owners(*facts: Fact, changes: tuple[OwnerChange, ...] = (HANDED_OVER,)) -> list[tuple[int, float, float | None]]:
+    """Owner, start and end of what is billed, in seconds since T0."""
+    usage = meter(facts, holds_gpu=True, bill_from=BillFrom.READY, handovers=changes).usage
+    return [(piece.owner_id, span[1], span[2]) for piece, span in zip(usage, _spans(usage), strict=True)]
+
+
+def _spans(usage: tuple[Usage, ...]) -> list[tuple[str, float, float | None]]:
+    return [
+        (piece.run_id, (piece.starts_at - T0).total_seconds(), piece.ends_at and (piece.ends_at - T0).total_seconds())
+        for piece in usage
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "billed"),
+    [
+        # Nobody has looked since.
+        ((READY,), [(1, 20, 50), (2, 50, None)]),
+        ((READY, known("seen", 80, owner_id=2), known("ended", 100, owner_id=2)), [(1, 20, 50), (2, 50, 100)]),
+        # What was noted after the hand-over, of a moment before it.
+        ((known("ready", 20, owner_id=2), known("seen", 40, owner_id=2)), [(1, 20, 50), (2, 50, None)]),
+        ((known("ready", 20, owner_id=2), known("ended", 45, owner_id=2)), [(1, 20, 45)]),
+        # It began afterwards, or in the same second.
+        ((known("ready", 60, owner_id=2),), [(2, 60, None)]),
+        ((known("ready", 50, owner_id=1),), [(2, 50, None)]),
+        # A hand-over is no sign of life: a run that nobody saw again ended before it.
+        ((READY, known("seen", 30), known("ready", 90, run_id="next", owner_id=2)), [(1, 20, 30), (2, 90, None)]),
+    ],
+)
+def test_a_hand_over_counts_whatever_facts_say_late(
+    facts: tuple[Fact, ...], billed: list[tuple[int, float, float | None]]
+) -> None:
+    assert owners(*facts) == billed
+
+
+def test_several_hand_overs_follow_each_other() -> None:
+    back = OwnerChange(at(70), from_owner_id=2, to_owner_id=1)
+    in_one_second = OwnerChange(at(70.5), from_owner_id=1, to_owner_id=3)
+    assert owners(READY, ENDED, changes=(HANDED_OVER, back)) == [(1, 20, 50), (2, 50, 70), (1, 70, 100)]
+    assert owners(READY, ENDED, changes=(HANDED_OVER, back, in_one_second)) == [(1, 20, 50), (2, 50, 70), (3, 70, 100)]

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from engines.models import Engine, InstanceEvent, RunFact, Volume
+from engines.models import Engine, Handover, InstanceEvent, RunFact, Volume
 from engines.reasons import Reason
 from engines.states import InstanceState
 from tests import factories
@@ -45,7 +45,7 @@ def instance(acme, alice, cluster):
 
 
 def make_row(tenant, owner, cluster, **fields):
-    """An instance with a volume, an event and a fact."""
+    """An instance with a volume, an event, a fact, a share and a hand-over."""
     fields = {"state": InstanceState.RUNNING, "reason": Reason.READY} | fields
     instance = factories.make_instance(tenant, owner, cluster, **fields)
     now = timezone.now()
@@ -64,6 +64,9 @@ def make_row(tenant, owner, cluster, **fields):
         gpu_class=instance.gpu_class,
         engine_version=instance.engine_version,
     )
+    factories.share(instance, owner)
+    factories.share(instance)
+    Handover.objects.create(instance=instance, at=now, from_owner=owner, to_owner=owner, actor=owner)
     return instance
 
 
@@ -106,6 +109,7 @@ def test_lists_cost_the_same_queries_for_few_rows_and_for_many(operator, instanc
     def add(number: int) -> None:
         owner = factories.make_user(f"user{number}")
         tenant = factories.make_tenant(f"tenant{number}")
+        factories.join(owner, tenant)
         gpu_class = factories.make_gpu_class(f"class{number}")
         other = factories.make_cluster("/nowhere", gpu_class=gpu_class)
         engine = Engine.objects.create(slug=f"engine{number}", name=f"Engine {number}")

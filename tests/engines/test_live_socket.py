@@ -18,6 +18,7 @@ from engines import live, live_fragments
 from engines.audience import Audience, Ticket, audience
 from engines.live import tenant_group
 from engines.models import Cluster, Instance
+from engines.operations.sharing import end_share
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership, Role, Tenant, User
@@ -115,6 +116,25 @@ async def test_a_colleague_is_sent_the_row_without_buttons(acme: Tenant, instanc
     assert f'id="instance-{instance.slug}"' in fragment
     assert "/pause/" not in fragment
     assert "/delete/" not in fragment
+
+
+async def test_a_guest_is_sent_the_way_in_until_the_share_ends(
+    acme: Tenant, instance: Instance, alice_in_acme: Membership
+) -> None:
+    carl = await sync_to_async(factories.make_user)("carl")
+    await sync_to_async(factories.join)(carl, acme)
+    share = await sync_to_async(factories.share)(instance, carl)
+    async with open_page(carl) as socket:
+        await announce(instance)
+        fragment = await socket.text()
+        assert (f"{instance.slug}.engines" in fragment, "shared with you" in fragment, "/pause/" in fragment) == (
+            True,
+            True,
+            False,
+        )
+        await sync_to_async(end_share)(share=share, by=alice_in_acme)  # which announces it
+        fragment = await socket.text()
+        assert (f"{instance.slug}.engines" in fragment, "shared with you" in fragment) == (False, False)
 
 
 @pytest.mark.parametrize(("who", "code"), [("bob", 4404), ("nobody", 4401)])
@@ -258,7 +278,7 @@ async def test_many_pages_share_one_rendering_per_kind_of_reader(
     fragments = await asyncio.gather(*(live_fragments.change_of(str(instance.pk)).for_reader(reader) for reader in readers))
     assert live_fragments.change_of(str(instance.pk)) is not change  # what is announced after the read is read again
     assert len(fragments) == 100
-    assert len(rendered) == len(set(fragments)) == 1  # alice owns it, anna owns the tenant: both may do all
+    assert len(rendered) == len(set(fragments)) == 2  # alice owns it, anna owns the tenant and may not enter
 
 
 async def test_the_newest_state_arrives(alice: User, instance: Instance) -> None:

@@ -561,10 +561,28 @@ def test_a_stranger_learns_nothing_of_files(client: Client, bob: User, page: str
     assert sorted(disk.rglob("*")) == before
 
 
-def test_an_admin_of_the_tenant_may(client: Client, anna: User, page: str, disk: Path) -> None:
+def test_an_admin_of_the_tenant_may_by_a_share_alone(
+    client: Client, anna: User, instance: Instance, page: str, disk: Path
+) -> None:
     client.force_login(anna)
+    assert client.get(page).status_code == 403
+    factories.share(instance, anna)
     assert "model.safetensors" in client.get(page).content.decode()
     assert send(client, page, "a.bin", b"1").json() == {"done": True}
+
+
+def test_data_whose_engine_is_gone_is_its_owners_alone(
+    client: Client, acme: Tenant, instance: Instance, page: str, disk: Path
+) -> None:
+    carl = factories.make_user("carl")
+    factories.join(carl, acme)
+    factories.share(instance, carl)
+    client.force_login(carl)
+    assert f'href="{page}"' in client.get("/acme/data/").content.decode()
+    assert client.get(page).status_code == 200
+    Instance.objects.update(state="deleted", desired_state="deleted")
+    assert f'href="{page}"' not in client.get("/acme/data/").content.decode()
+    assert client.get(page).status_code == 403
 
 
 # --- words and streams ---

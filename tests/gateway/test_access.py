@@ -27,12 +27,16 @@ def test_a_pass_opens_nothing_of_another_tenant(gateway, instance, signed_in, bo
 
 
 @pytest.mark.parametrize(
-    ("role", "status"), [(Role.OWNER, 302), (Role.ADMIN, 302), (Role.MEMBER, 302), (Role.FINANCE, 403), (Role.VIEWER, 403)]
+    ("role", "shared"), [(Role.OWNER, 302), (Role.ADMIN, 302), (Role.MEMBER, 302), (Role.FINANCE, 403), (Role.VIEWER, 403)]
 )
-def test_tenants_access_decides_by_role(make_row, acme, role, status):
-    user = factories.make_user("carol")
+@pytest.mark.parametrize("with_everybody", [False, True])
+def test_a_share_lets_in_whose_role_allows_it_and_nothing_else_does(make_row, acme, role, shared, with_everybody):
+    user, instance = factories.make_user("carol"), make_row()
     factories.join(user, acme, role)
-    assert portal_client(user).get(authorize_path(make_row())).status_code == status
+    client = portal_client(user)
+    assert client.get(authorize_path(instance)).status_code == 403
+    factories.share(instance, None if with_everybody else user)
+    assert client.get(authorize_path(instance)).status_code == shared
 
 
 def test_an_operator_who_is_no_member_is_not_let_in(make_row, olga):

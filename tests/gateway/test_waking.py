@@ -94,17 +94,34 @@ def test_cancel_ends_the_way_up(make_row, alice_client):
     assert InstanceEvent.objects.get().reason == "cancelled"
 
 
-def test_somebody_elses_instance_can_be_waited_for_but_not_started(make_row, acme):
+def test_a_colleagues_instance_is_neither_waited_for_nor_started(make_row, acme):
     instance = make_row(**PAUSED)
     carol = factories.make_user("carol")
     factories.join(carol, acme)
     client = portal_client(carol)
-    page = client.get(address(instance)).content.decode()
-    assert "Only alice or an admin of the tenant can start it." in page
-    assert reverse("waking-start", args=[instance.slug]) not in page
-    assert client.post(reverse("waking-start", args=[instance.slug]), {"rd": "/"}).status_code == 403
+    page = client.get(address(instance))
+    assert page.status_code == 403
+    assert "belongs to alice and is not shared with you" in page.content.decode()
+    for action in ("waking-start", "waking-cancel"):
+        assert client.post(reverse(action, args=[instance.slug]), {"rd": "/"}).status_code == 403
     instance.refresh_from_db()
-    assert instance.desired_state == "stopped"
+    assert (instance.desired_state, instance.generation, InstanceEvent.objects.count()) == ("stopped", 1, 0)
+
+
+def test_whoever_it_is_shared_with_may_wake_it_and_not_send_it_back_to_sleep(make_row, acme):
+    instance = make_row(**PAUSED)
+    carol = factories.make_user("carol")
+    factories.join(carol, acme)
+    factories.share(instance, carol)
+    client = portal_client(carol)
+    assert client.post(reverse("waking-start", args=[instance.slug]), {"rd": "/"}).status_code == 302
+    event = InstanceEvent.objects.get()
+    assert (event.reason, event.actor) == ("resumed", carol)
+    Instance.objects.update(state="starting", reason="engine_starting")
+    assert reverse("waking-cancel", args=[instance.slug]) not in client.get(address(instance)).content.decode()
+    assert client.post(reverse("waking-cancel", args=[instance.slug]), {"rd": "/"}).status_code == 403
+    instance.refresh_from_db()
+    assert (instance.desired_state, instance.owner.username) == ("running", "alice")
 
 
 def test_a_stranger_sees_and_changes_nothing(make_row, bob_client):
