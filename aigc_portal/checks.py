@@ -175,7 +175,7 @@ def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"AIGC_TRUSTED_PROXIES has {text!r}, which is neither an address nor a network.",
-            hint="Write the networks of your load balancers by commas, for instance 10.0.0.0/8. Never 0.0.0.0/0: clients would lie.",
+            hint="Write your load balancers' networks by commas, for instance 10.0.0.0/8. Never 0.0.0.0/0: clients would lie.",
             id="aigc.E015",
         )
         for text in settings.GATEWAY_TRUSTED_PROXIES

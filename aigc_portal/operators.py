@@ -25,6 +25,7 @@ _ICONS = {
     "tenants.Membership": "badge",
     "tenants.User": "person",
     "auth.Group": "group",
+    "gateway.ApiToken": "vpn_key",
     "billing.Price": "sell",
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
@@ -49,7 +50,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "engines.Capacity",
             ],
         ),
-        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}

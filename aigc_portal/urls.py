@@ -16,5 +16,6 @@ urlpatterns = [
     path("gw/", include("gateway.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),
+    path("<slug:tenant_slug>/api/", include("gateway.api_tokens.urls")),
     path("<slug:tenant_slug>/", include("engines.urls")),
 ]

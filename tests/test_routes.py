@@ -1,6 +1,7 @@
 """Every tenant address, found by walking the resolver: a view that is added cannot be forgotten here."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from PIL import Image
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance
 from engines.states import InstanceState
-from tenants.models import Tenant, User
+from gateway.api_tokens.operations import Wanted, make_api_token
+from gateway.models import ApiToken
+from tenants.models import Membership, Tenant, User
 from tests import factories
 
 
@@ -37,6 +40,8 @@ def instance(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     get_cluster(cluster).ensure_volume(instance.volume.ref, tenant="acme", size_gib=1)
     disk = Path(cluster.config["root"]) / "volumes" / instance.volume.ref.name
     Image.new("RGB", (8, 8)).save(disk / PICTURE)
+    wanted = Wanted("Secret plans of a program", ApiToken.Scope.USE, timedelta(days=7))
+    make_api_token(by=Membership.objects.get(user=alice), instance=instance, wanted=wanted)
     return instance
 
 
@@ -49,6 +54,8 @@ def address(name: str, route: str, instance: Instance) -> str:
     known = {"tenant_slug": instance.tenant.slug}
     if "<slug:slug>" in route:
         known["slug"] = instance.volume.slug if name.startswith("volume") else instance.slug
+    if "<slug:key_id>" in route:
+        known["key_id"] = instance.api_tokens.get().key_id
     return reverse(name, kwargs=known, query=QUERIES.get(name))
 
 

@@ -33,6 +33,7 @@ TABS: dict[str, Promise] = {
     "costs": gettext_lazy("Costs"),
     "files": gettext_lazy("Files"),
     "data": gettext_lazy("Data"),
+    "api": gettext_lazy("API access"),
     "settings": gettext_lazy("Settings"),
 }
 OPERATORS_TABS = {"log", "settings"}
@@ -101,6 +102,8 @@ def _submit(
 
 def _tabs(membership: Membership, row: InstanceRow) -> dict[str, Promise]:
     hidden = set() if row.rights.operate else set(OPERATORS_TABS)
+    if not (row.rights.visit or row.rights.operate):
+        hidden.add("api")
     if not may_enter(membership, row.instance.volume):
         hidden.add("files")
     return {key: name for key, name in TABS.items() if key not in hidden}

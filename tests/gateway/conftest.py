@@ -159,7 +159,7 @@ def make_token(alice_in_acme: Membership) -> Callable[..., Made]:
 
     def make(instance: Instance | None = None, **choices: object) -> Made:
         by = choices.pop("by", alice_in_acme)
-        defaults = {"name": "nightly batch", "scope": ApiToken.Scope.USE, "lifetime": timedelta(days=30)}
+        defaults = {"name": "render farm", "scope": ApiToken.Scope.USE, "lifetime": timedelta(days=30)}
         return make_api_token(by=by, instance=instance, wanted=Wanted(**defaults | choices))
 
     return make
