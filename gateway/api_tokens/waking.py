@@ -1,4 +1,7 @@
-"""A program wakes a paused engine: through the operation, as the token's maker, at most once in half a minute per instance."""
+"""A program wakes a paused engine: through the operation, as the token's maker, at most once in half a minute per instance.
+
+Valkey holds `<prefix>:gw:wake:i:<slug>` for as long as that, and why a start was refused in `<prefix>:gw:wake:refused:<slug>`.
+"""
 
 import asyncio
 import time
@@ -68,16 +71,16 @@ def _wake_in_thread(slug: str, digest: str) -> str:
 
 
 def _wake(slug: str, digest: str) -> str:
-    """Wake unless another process did a moment ago; that one's outcome is then ours."""
-    valkey, name = handoff.valkey(), f"{settings.REDIS_PREFIX}:gw:wake:{slug}"
-    if not valkey.set(name, "", nx=True, ex=EVERY_SECONDS):
-        return str(valkey.get(name) or "")
+    """Wake unless somebody did a moment ago; that one's outcome is then ours."""
+    valkey, names = handoff.valkey(), f"{settings.REDIS_PREFIX}:gw:wake"
+    if not valkey.set(f"{names}:i:{slug}", 1, nx=True, ex=EVERY_SECONDS):
+        return str(valkey.get(f"{names}:refused:{slug}") or "")
     token = live_token(digest)
     try:
         if token is not None and token.may_wake:
             instance, membership = find_token_visit(slug, token)
             resume_instance(instance=instance, by=membership)
     except PortalError as refusal:
-        valkey.set(name, str(refusal), ex=EVERY_SECONDS)
+        valkey.set(f"{names}:refused:{slug}", str(refusal), ex=EVERY_SECONDS)
         return str(refusal)
     return ""
