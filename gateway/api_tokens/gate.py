@@ -34,14 +34,15 @@ class ApiGate:
         """Return the standing with which the program is let in, or the answer that refuses it. Raises as Memory does."""
         if len(request.authorizations) > 1:
             return refused_program(400, _("Send one Authorization header."), state="refused")
-        if not is_well_formed(secret):
-            return _unknown()
         client = ApiClient(digest(secret))
+        if not is_well_formed(secret) or self.guessing.is_bad(client.digest):
+            return _unknown()
         if not self.guessing.may_ask(client.digest, request.client):
             message = _("Too many unknown API tokens came from your address.")
             return refused_program(429, message, state="refused", retry_seconds=int(PER_SECONDS))
         standing = await self.memory.standing(request.slug, client)
         if standing.token is None:
+            self.guessing.was_bad(client.digest)
             return _unknown()
         self.guessing.was_good(client.digest, request.client)
         return await self._judge(request, client, standing, standing.token)

@@ -1,4 +1,7 @@
-"""How many tokens that do not exist one client may ask for: guessing is hopeless, but each guess would cost a query."""
+"""How many tokens that do not exist one client may ask for: guessing is hopeless, but each guess would cost a query.
+
+A token that does not exist never will, so its refusal is remembered for long; one that was good is never counted as a guess.
+"""
 
 import time
 from collections import OrderedDict
@@ -7,17 +10,21 @@ from ipaddress import ip_address, ip_network
 
 GUESSES = 20
 PER_SECONDS = 60.0
-CLIENTS_LIMIT = 10_000
-GOOD_LIMIT = 10_000
+REMEMBERED = 10_000
 
 
 class Guessing:
-    """Counts per client address (per /64 of IPv6) in this process; tokens that were good a moment ago are never counted."""
+    """Counts different unknown tokens per client address (per /64 of IPv6) in this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        self._good: OrderedDict[str, None] = OrderedDict()
+        self._good: OrderedDict[str, float] = OrderedDict()
+        self._bad: OrderedDict[str, float] = OrderedDict()
+
+    def is_bad(self, digest: str) -> bool:
+        """Whether this token was found unknown a moment ago: a program that goes on with a revoked one costs nothing."""
+        return self.clock() - self._bad.get(digest, -PER_SECONDS) < PER_SECONDS
 
     def may_ask(self, digest: str, address: str) -> bool:
         """Whether this token may be looked up for this client; counts it as a guess until it proves good."""
@@ -30,22 +37,30 @@ class Guessing:
         if count >= GUESSES:
             return False
         self._counts[client] = (began, count + 1)
-        self._counts.move_to_end(client)
-        if len(self._counts) > CLIENTS_LIMIT:
-            self._counts.popitem(last=False)
+        _trim(self._counts)
         return True
+
+    def was_bad(self, digest: str) -> None:
+        """The token does not exist."""
+        self._good.pop(digest, None)
+        self._bad[digest] = self.clock()
+        _trim(self._bad)
 
     def was_good(self, digest: str, address: str) -> None:
         """The token exists: no guess after all."""
         if digest in self._good:
             return
-        self._good[digest] = None
-        if len(self._good) > GOOD_LIMIT:
-            self._good.popitem(last=False)
+        self._good[digest] = self.clock()
+        _trim(self._good)
         client = _client_of(address)
         if client in self._counts:
             began, count = self._counts[client]
             self._counts[client] = (began, max(0, count - 1))
+
+
+def _trim(kept: "OrderedDict[str, float] | OrderedDict[str, tuple[float, int]]") -> None:
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _client_of(address: str) -> str:

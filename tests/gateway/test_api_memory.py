@@ -13,8 +13,9 @@ from django.utils import timezone
 from engines.models import Instance, InstanceEvent
 from gateway import handoff
 from gateway.answers import Answer
-from gateway.api_tokens.guessing import CLIENTS_LIMIT, GUESSES, PER_SECONDS, Guessing
+from gateway.api_tokens.guessing import GUESSES, PER_SECONDS, REMEMBERED, Guessing
 from gateway.api_tokens.last_used import EVERY_SECONDS, LastUsed
+from gateway.api_tokens.operations import revoke_api_token
 from gateway.api_tokens.waking import EVERY_SECONDS as WAKE_EVERY_SECONDS
 from gateway.gate import Gate
 from gateway.memory import KEEP_SECONDS, Memory
@@ -24,7 +25,6 @@ from tenants.models import Tenant
 from tests.gateway.test_memory import Clock, Counted, without_database
 
 LOOK_UP_QUERIES = 3  # token with maker, instance with tenant, membership
-UNKNOWN = "aigc_" + "x" * 40
 PAUSED = {"state": "stopped", "desired_state": "stopped", "upstream": ""}
 
 
@@ -116,18 +116,34 @@ async def test_the_common_request_asks_neither_database_nor_valkey(ask, make_row
     executor.settle()
 
 
+def guess(number: int) -> str:
+    return f"aigc_{number:040}"
+
+
 async def test_an_unknown_token_is_looked_up_once_and_guessing_ends(ask, make_row, make_token, counted, clock):
     row, secret = await in_thread(lambda: ((row := make_row()), make_token(row).secret))
     assert (await ask(row, secret)).status == 200
-    assert [(await ask(row, UNKNOWN)).status for _ in range(GUESSES)] == [401] * GUESSES
+    assert [(await ask(row, guess(0))).status for _ in range(GUESSES * 2)] == [401] * GUESSES * 2
     assert counted.queries == [LOOK_UP_QUERIES, 1]
-    refused = await ask(row, UNKNOWN[:-1] + "y")
-    assert said(refused) == (429, b"60", "refused")
-    assert counted.queries == [LOOK_UP_QUERIES, 1]
+    assert [(await ask(row, guess(number))).status for number in range(1, GUESSES)] == [401] * (GUESSES - 1)
+    assert said(await ask(row, guess(GUESSES))) == (429, b"60", "refused")
+    assert counted.queries == [LOOK_UP_QUERIES] + [1] * GUESSES
     assert (await ask(row, secret)).status == 200
-    assert (await ask(row, UNKNOWN, client="192.0.2.2")).status == 401
+    assert (await ask(row, guess(GUESSES), client="192.0.2.2")).status == 401
     clock.now = PER_SECONDS
-    assert (await ask(row, UNKNOWN)).status == 401
+    assert (await ask(row, guess(GUESSES + 1))).status == 401
+
+
+async def test_a_program_that_goes_on_with_a_revoked_token_is_in_nobodys_way(ask, make_row, make_token, counted, clock):
+    row, made = await in_thread(lambda: ((row := make_row()), make_token(row)))
+    assert (await ask(row, made.secret)).status == 200
+    await in_thread(lambda: revoke_api_token(token=made.token, by=made.token.membership))
+    for _ in range(GUESSES * 3):
+        clock.now += KEEP_SECONDS
+        assert (await ask(row, made.secret)).status == 401
+    assert counted.queries == [LOOK_UP_QUERIES, 1, 1]  # two minutes
+    fresh = await in_thread(lambda: make_token(row).secret)
+    assert (await ask(row, fresh)).status == 200
 
 
 def test_guesses_are_counted_per_client_in_little_memory():
@@ -136,9 +152,9 @@ def test_guesses_are_counted_per_client_in_little_memory():
     assert [guessing.may_ask(str(number), "2001:db8::1") for number in range(GUESSES + 1)] == [True] * GUESSES + [False]
     assert not guessing.may_ask("x", "2001:db8::ffff:1")
     assert guessing.may_ask("x", "2001:db8:0:1::1")
-    for number in range(CLIENTS_LIMIT + 5):
+    for number in range(REMEMBERED + 5):
         guessing.may_ask("x", f"10.{number // 65536}.{number // 256 % 256}.{number % 256}")
-    assert len(guessing._counts) == CLIENTS_LIMIT
+    assert len(guessing._counts) == REMEMBERED
 
 
 def test_good_tokens_are_no_guesses():
