@@ -29,7 +29,7 @@ from tenants.rights import gateway_channel
 from tests.gateway.conftest import KEYS, portal_client
 from tests.gateway.driving import NAVIGATION, SCRIPT
 from tests.gateway.test_access import authorize_path
-from tests.gateway.test_memory import Clock
+from tests.gateway.test_memory import Clock, without_database
 from tests.waiting import wait_until
 
 PASSWORD = "a-long-old-secret"
@@ -219,3 +219,31 @@ async def test_a_token_that_runs_out_ends_within_two_seconds(case):
     await in_thread(lambda: ApiToken.objects.update(expires_at=case.made.token.created_at))
     case.clock.now = KEEP_SECONDS
     assert await case.statuses() == (200, 200, 401)
+
+
+async def test_without_valkey_who_is_known_stays_and_nobody_signs_in(case, settings):
+    """The rights of who is known are in the database, and are asked there every two seconds as before."""
+    assert await case.statuses() == (200, 200, 200)
+    url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
+    handoff.valkey.cache_clear()
+    try:
+        callback = {"type": "http", "method": "GET", "path": "/.aigc/callback", "query_string": b"code=x"}
+        headers = {"host": f"{case.instance.slug}.engines.localhost:8000", "x-aigc-gw": case.gate.secret.decode()}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        assert (await case.gate.answer(callback | {"headers": raw})).status == 503
+        case.clock.now = KEEP_SECONDS
+        assert await case.statuses() == (200, 200, 200)
+        await in_thread(lambda: Membership.objects.filter(user__username="alice").delete())
+        case.clock.now = 2 * KEEP_SECONDS
+        assert await case.statuses() == (404, 404, 401)
+    finally:
+        settings.REDIS_URL = url
+        handoff.valkey.cache_clear()
+
+
+async def test_without_the_database_everybody_waits_once_memory_ends(case):
+    assert await case.statuses() == (200, 200, 200)
+    case.gate.memory.look_up = without_database
+    assert await case.statuses() == (200, 200, 200)
+    case.clock.now = KEEP_SECONDS
+    assert await case.statuses() == (503, 503, 503)
