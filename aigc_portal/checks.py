@@ -5,6 +5,7 @@ import re
 import zoneinfo
 from collections import Counter
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -167,6 +168,27 @@ def _is_socket(bind: str) -> bool:
 def _bound_port(address: str) -> int | None:
     found = re.fullmatch(r"(?!unix:).+:([0-9]{1,5})", address)
     return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
+
+
+@register()
+def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
+    """Whose word about a client's address is believed."""
+    return [
+        Error(
+            f"AIGC_TRUSTED_PROXIES has {text!r}, which is neither an address nor a network.",
+            hint="Write your load balancers' networks by commas, for instance 10.0.0.0/8. Never 0.0.0.0/0: clients would lie.",
+            id="aigc.E015",
+        )
+        for text in settings.GATEWAY_TRUSTED_PROXIES
+        if not _is_network(text)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
 
 
 @register()

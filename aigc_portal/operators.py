@@ -30,6 +30,7 @@ _ICONS = {
     "tenants.Delivery": "outgoing_mail",
     "tenants.WebhookEndpoint": "webhook",
     "auth.Group": "group",
+    "gateway.ApiToken": "vpn_key",
     "billing.Price": "sell",
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
@@ -61,7 +62,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "engines.Capacity",
             ],
         ),
-        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group"]),
+        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken"]),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]

@@ -236,6 +236,8 @@ GATEWAY_KEYS = env.list("AIGC_GATEWAY_KEYS", default=[]) or ["1:" + own_secret(D
 # The largest request to the portal itself; files come in pieces of 8 MiB. Engines take what they like.
 BODY_LIMIT_MIB = env.int("AIGC_BODY_LIMIT_MIB", default=16)
 GATEWAY_BIND = env.list("AIGC_GATEWAY_BIND", default=["127.0.0.1", "::1"])
+# Networks of load balancers before the gateway: only they may say whom they pass on.
+GATEWAY_TRUSTED_PROXIES = env.list("AIGC_TRUSTED_PROXIES", default=[])
 # PEM files; needed when the portal's origin is https.
 GATEWAY_CERTIFICATE = env("AIGC_TLS_CERTIFICATE", default="")
 GATEWAY_CERTIFICATE_KEY = env("AIGC_TLS_KEY", default="")

@@ -18,5 +18,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("<slug:tenant_slug>/notifications/", include("tenants.notifications.urls")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),
+    path("<slug:tenant_slug>/api/", include("gateway.api_tokens.urls")),
     path("<slug:tenant_slug>/", include("engines.urls")),
 ]

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from engines.models import Instance
+from tenants.rights import gateway_channel
 
 log = logging.getLogger(__name__)
 SEND_SECONDS = 2
@@ -20,11 +21,6 @@ SEND_SECONDS = 2
 def tenant_group(tenant_id: int) -> str:
     """The Channels group of everybody who may see a tenant's instances."""
     return f"tenant.{tenant_id}"
-
-
-def gateway_channel() -> str:
-    """The Valkey channel on which the gateway hears which instance's route to forget."""
-    return f"{settings.REDIS_PREFIX}:instances"
 
 
 def announce_on_commit(instance: Instance) -> None:

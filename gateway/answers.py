@@ -40,6 +40,16 @@ def redirect(status: int, location: str, *, set_cookie: str = "") -> Answer:
     return Answer(status, headers)
 
 
+def refused_program(status: int, message: str, *, state: str, retry_seconds: int | None = None) -> Answer:
+    """Say no to a program with an API token: `{"state", "message"}`, and when to ask again if that may help."""
+    headers = [(b"cache-control", b"no-store"), (b"content-type", b"application/json")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if retry_seconds is not None:
+        headers.append((b"retry-after", str(retry_seconds).encode()))
+    return Answer(status, headers, json.dumps({"state": state, "message": message}).encode())
+
+
 def refused(status: int, message: str, *, state: str, page: bool) -> Answer:
     """Say no: a page for somebody who opened one, `{"state", "message"}` for a program."""
     headers = [(b"cache-control", b"no-store")]

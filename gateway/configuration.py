@@ -29,6 +29,7 @@ class GatewaySettings:
     admin_socket: Path
     storage: Path
     portal_body_limit_mib: int
+    trusted_proxies: Sequence[str] = ()  # networks of what stands before the gateway
 
 
 def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
@@ -55,6 +56,7 @@ def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
         "AIGC_GW_AUTH": caddy_address(given.gwauth_bind),
         "AIGC_GW_SECRET": given.secret,
         "AIGC_GW_UPSTREAM_PATTERN": upstream_pattern(given.local_ports, given.upstream_patterns),
+        "AIGC_GW_TRUSTED_PROXIES": " ".join(given.trusted_proxies),
         "AIGC_GW_TLS": "tls_files" if scheme == "https" else "tls_none",
         "AIGC_GW_TLS_CERTIFICATE": given.certificate,
         "AIGC_GW_TLS_KEY": given.certificate_key,

@@ -6,6 +6,8 @@ from typing import NamedTuple
 # `__Host-`: no domain, so neither a sister host nor the engine's own script can forge or replace them.
 PASS = "__Host-aigc_s"  # noqa: S105 - a name
 NONCE = "__Host-aigc_p"
+# Names without the prefix a sister host can set, twice if it likes: they are cut out, and otherwise mean nothing.
+_PREFIXED = frozenset({PASS, NONCE})
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
@@ -29,7 +31,7 @@ def read_cookies(headers: Iterable[str]) -> Cookies:
             name, _, value = cookie.partition("=")
             name = name.strip()
             if _is_platform(name):
-                doubled = doubled or name in ours
+                doubled = doubled or (name in ours and name in _PREFIXED)
                 ours[name] = value.strip()
             elif cookie:
                 kept.append(cookie)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import redis
@@ -19,13 +19,16 @@ from engines.activity.classes import RequestClass
 from engines.activity.recorded import Recorder
 from gateway import handoff
 from gateway.answers import Answer, allowed, redirect, refused
-from gateway.cookies import NONCE, PASS, Cookies, read_cookies, set_cookie
+from gateway.api_tokens.gate import ApiGate
+from gateway.callers import Visitor
+from gateway.cookies import NONCE, PASS, set_cookie
 from gateway.languages import in_language_of
 from gateway.listening import listen_for_changes
 from gateway.memory import PATIENCE_SECONDS, Memory
-from gateway.names import engine_origin, safe_path, slug_of_host
-from gateway.rules import Visit, refusal
-from gateway.standing import Standing, Unavailable, Verdict, Visitor, look_up_in_thread
+from gateway.names import safe_path, slug_of_host
+from gateway.requests import Request, read_request
+from gateway.rules import refusal
+from gateway.standing import Standing, Unavailable, Verdict, look_up_in_thread
 from gateway.streams import watch_streams
 from gateway.tokens import Keyring, Token, new_token, renewed
 from gateway.use import class_of
@@ -36,18 +39,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 THREADS = 8
-API_TOKEN = b"bearer aigc_"
-
-
-class Request(NamedTuple):
-    """What the gateway passed on, read once."""
-
-    slug: str
-    path: str  # of the engine, with its query, as the browser sent it
-    query: str
-    visit: Visit
-    page: bool  # somebody opens one in a tab: see Visit.is_navigation
-    cookies: Cookies
 
 
 class Gate:
@@ -59,6 +50,7 @@ class Gate:
         self.recorder = Recorder()
         self.keyring = Keyring(settings.GATEWAY_KEYS)
         self.secret = settings.GATEWAY_SECRET.encode()
+        self.api = ApiGate(memory, executor)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one connection of the ASGI server."""
@@ -93,7 +85,7 @@ class Gate:
         slug = slug_of_host(headers.get(b"host", b"").decode("latin-1"))
         if slug is None:
             return refused(404, _("There is nothing here, or it is not yours."), state="unknown", page=False)
-        request = _read_request(slug, scope, headers)
+        request = read_request(slug, scope, headers)
         with in_language_of(request.visit):
             return await self._answer(request, scope["path"], judging=b"x-forwarded-method" in headers)
 
@@ -111,8 +103,9 @@ class Gate:
     async def _judge(self, request: Request) -> Answer:
         """Rules 2 to 5, on what the request itself says."""
         visit, page = request.visit, request.page
-        if visit.headers.get(b"authorization", b"").lower().startswith(API_TOKEN):
-            return refused(401, _("This API token is not known."), state="signed_out", page=False)
+        if request.bearer is not None:  # no cookie is looked at, and no origin: neither comes by itself with a token
+            admitted = await self.api.admit(request, request.bearer)
+            return admitted if isinstance(admitted, Answer) else self._let_in(request, admitted, is_token=True)
         if visit.is_worker_script:
             return refused(403, _("Service workers are not allowed here."), state="refused", page=False)
         if request.cookies.doubled:
@@ -134,7 +127,7 @@ class Gate:
             standing = await self.memory.standing(request.slug, visitor, keep_seconds=0)
         match standing.verdict:
             case Verdict.RUNNING:
-                return self._let_in(request, token, standing)
+                return self._let_in(request, standing, is_token=False, renewed=self._renewed(token))
             case Verdict.SIGNED_OUT:
                 return self._sign_in(request)
             case Verdict.RESTING if page:
@@ -146,22 +139,23 @@ class Gate:
             case Verdict.NOT_VISIBLE:
                 return refused(404, standing.message, state="unknown", page=page)
 
-    def _let_in(self, request: Request, token: Token, standing: Standing) -> Answer:
-        now = int(time.time())
-        longer = renewed(token, now=now)
+    def _let_in(self, request: Request, standing: Standing, *, is_token: bool, renewed: str = "") -> Answer:
+        """On to the engine: with its own cookies, and its own Authorization unless a token of ours stands there."""
+        own = "" if is_token or not request.authorizations else request.authorizations[-1]
+        request_class = class_of(request, standing.rules, is_token=is_token)
+        self.recorder.note(request.slug, request_class, time.time())
         return allowed(
             standing.upstream,
             cookie=request.cookies.engine_part,
-            authorization=request.visit.headers.get(b"authorization", b"").decode("latin-1"),
-            renewed=self._pass(longer, now) if longer else "",
-            work=self._note(request, standing, now) is RequestClass.WORK,
+            authorization=own,
+            renewed=renewed,
+            work=request_class is RequestClass.WORK,
         )
 
-    def _note(self, request: Request, standing: Standing, now: int) -> RequestClass:
-        """Remember that the engine was used, and how."""
-        request_class = class_of(request.visit, request.path, standing.rules, page=request.page)
-        self.recorder.note(request.slug, request_class, now)
-        return request_class
+    def _renewed(self, token: Token) -> str:
+        now = int(time.time())
+        longer = renewed(token, now=now)
+        return self._pass(longer, now) if longer else ""
 
     def _sign_in(self, request: Request) -> Answer:
         """Rule 6: whoever opened a page goes through the portal; a script, which would follow a redirect blindly, gets 401."""
@@ -202,20 +196,6 @@ class Gate:
 
     def _pass(self, token: Token, now: int) -> str:
         return set_cookie(PASS, self.keyring.sign(token), max_age=token.expires_at - now)
-
-
-def _read_request(slug: str, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> Request:
-    method = headers.get(b"x-forwarded-method", scope["method"].encode())
-    upgrade = headers.get(b"x-aigc-upgrade", b"").lower()
-    visit = Visit(
-        own_origin=engine_origin(slug).encode(),
-        method=method,
-        headers=headers,
-        is_websocket=b"websocket" in upgrade or method == b"CONNECT",
-    )
-    cookies = read_cookies(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
-    path = headers.get(b"x-forwarded-uri", b"/").decode("latin-1")
-    return Request(slug, path, scope["query_string"].decode("latin-1"), visit, visit.is_navigation, cookies)
 
 
 def _waking_url(request: Request) -> str:

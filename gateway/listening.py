@@ -1,4 +1,4 @@
-"""Hear at once which instances have changed."""
+"""Hear at once which instances, or whose rights, have changed."""
 
 import asyncio
 import logging
@@ -6,13 +6,12 @@ import logging
 import redis.asyncio
 from django.conf import settings
 
-from engines.live import gateway_channel
 from gateway.memory import Memory
+from tenants.rights import EVERYTHING, gateway_channel
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-EVERYTHING = "*"
 
 
 async def listen_for_changes(memory: Memory) -> None:

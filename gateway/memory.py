@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from django.utils import translation
 
-from gateway.standing import Standing, Visitor
+from gateway.callers import Caller
+from gateway.standing import Standing
 
 KEEP_SECONDS = 2.0
 LIMIT = 20_000
 # Less than the gateway waits for us, so that the visitor gets our sentence and not its.
 PATIENCE_SECONDS = 4.0
 
-LookUp = Callable[[str, Visitor], Standing]
+LookUp = Callable[[str, Caller], Standing]
 Clock = Callable[[], float]
 
 
@@ -26,20 +27,20 @@ class _Entry:
 
 
 class Memory:
-    """Standings by instance and visitor. Simultaneous requests for one that is not known share a single look-up."""
+    """Standings by instance and caller. Simultaneous requests for one that is not known share a single look-up."""
 
     def __init__(self, look_up: LookUp, executor: Executor, clock: Clock = time.monotonic) -> None:
         self.look_up = look_up
         self.executor = executor
         self.clock = clock
-        self.entries: dict[str, dict[Visitor, _Entry]] = {}
+        self.entries: dict[str, dict[Caller, _Entry]] = {}
         self.size = 0
 
-    async def standing(self, slug: str, visitor: Visitor, *, keep_seconds: float = KEEP_SECONDS) -> Standing:
+    async def standing(self, slug: str, caller: Caller, *, keep_seconds: float = KEEP_SECONDS) -> Standing:
         """Return what was true at most `keep_seconds` ago. Raises standing.Unavailable or TimeoutError."""
-        entry = self.entries.get(slug, {}).get(visitor)
+        entry = self.entries.get(slug, {}).get(caller)
         if entry is None or (entry.task.done() and self.clock() - entry.asked_at >= keep_seconds):
-            entry = self._ask(slug, visitor)
+            entry = self._ask(slug, caller)
         if entry.task.done():
             return entry.task.result()
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -54,28 +55,28 @@ class Memory:
         self.entries.clear()
         self.size = 0
 
-    def _ask(self, slug: str, visitor: Visitor) -> _Entry:
+    def _ask(self, slug: str, caller: Caller) -> _Entry:
         if self.size >= LIMIT:
             self.forget_all()
-        entry = _Entry(self.clock(), asyncio.create_task(self._run(slug, visitor)))
+        entry = _Entry(self.clock(), asyncio.create_task(self._run(slug, caller)))
         of_instance = self.entries.setdefault(slug, {})
-        self.size += visitor not in of_instance
-        of_instance[visitor] = entry
-        entry.task.add_done_callback(lambda task: self._drop_failure(slug, visitor, entry, task))
+        self.size += caller not in of_instance
+        of_instance[caller] = entry
+        entry.task.add_done_callback(lambda task: self._drop_failure(slug, caller, entry, task))
         return entry
 
-    async def _run(self, slug: str, visitor: Visitor) -> Standing:
+    async def _run(self, slug: str, caller: Caller) -> Standing:
         language = translation.get_language()  # the visitor's; threads do not know it
 
         def look_up() -> Standing:
             with translation.override(language):
-                return self.look_up(slug, visitor)
+                return self.look_up(slug, caller)
 
         return await asyncio.get_running_loop().run_in_executor(self.executor, look_up)
 
-    def _drop_failure(self, slug: str, visitor: Visitor, entry: _Entry, task: asyncio.Task[Standing]) -> None:
+    def _drop_failure(self, slug: str, caller: Caller, entry: _Entry, task: asyncio.Task[Standing]) -> None:
         """A failed look-up is tried again by the next request."""
         failed = task.cancelled() or task.exception() is not None
-        if failed and self.entries.get(slug, {}).get(visitor) is entry:
-            del self.entries[slug][visitor]
+        if failed and self.entries.get(slug, {}).get(caller) is entry:
+            del self.entries[slug][caller]
             self.size -= 1

@@ -1,9 +1,9 @@
-"""What the database says of a visitor and an instance."""
+"""What the database says of a caller and an instance."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
-from typing import NamedTuple
 
 import redis
 from django.conf import settings
@@ -20,16 +20,18 @@ from engines.models import Instance
 from engines.rights import require_visit
 from engines.states import InstanceState
 from gateway import handoff
-from gateway.waiting import waiting_sentence
+from gateway.callers import ApiClient, Caller, TokenFacts, Visitor
+from gateway.models import ApiToken
+from gateway.waiting import is_coming, waiting_sentence
 from tenants import access
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, User
 
 
 class Verdict(StrEnum):
-    """What a visitor with a genuine pass may expect."""
+    """What a visitor with a genuine pass, or a program with an API token, may expect."""
 
-    SIGNED_OUT = "signed out"  # the portal's session behind the pass has ended
+    SIGNED_OUT = "signed out"  # the portal's session behind the pass has ended; the token is unknown, revoked or over
     NOT_VISIBLE = "not visible"
     NOT_ALLOWED = "not allowed"
     RESTING = "resting"  # may visit, but the engine does not run
@@ -40,7 +42,8 @@ class Verdict(StrEnum):
 class Standing:
     """The verdict; `upstream` (host:port) when running, `state` when resting, `message` for people in all other cases.
 
-    `rules` tell the engine's requests apart.
+    `rules` tell the engine's requests apart. `coming` says that a resting instance will run without anybody doing anything;
+    `token` is what is known of a live API token.
     """
 
     verdict: Verdict
@@ -48,31 +51,26 @@ class Standing:
     state: str = ""
     message: str = ""
     rules: Rules = field(default=NO_RULES, compare=False)
-
-
-class Visitor(NamedTuple):
-    """Who a pass says is visiting."""
-
-    user_id: int
-    session: str
+    coming: bool = False
+    token: TokenFacts | None = None
 
 
 class Unavailable(Exception):
     """Database or Valkey cannot be asked: nobody is let in on a guess."""
 
 
-def look_up(slug: str, visitor: Visitor) -> Standing:
-    """Ask the portal's session, then the person's rights, then the instance. Raises Unavailable."""
+def look_up(slug: str, caller: Caller) -> Standing:
+    """Ask the portal's session or the token, then the person's rights, then the instance. Raises Unavailable."""
     try:
-        return _standing(slug, visitor)
+        return _token_standing(slug, caller) if isinstance(caller, ApiClient) else _standing(slug, _signed_in(caller))
     except (DatabaseError, redis.RedisError) as error:
         raise Unavailable from error
 
 
-def look_up_in_thread(slug: str, visitor: Visitor) -> Standing:
+def look_up_in_thread(slug: str, caller: Caller) -> Standing:
     """As look_up, and give the thread's database connection back."""
     try:
-        return look_up(slug, visitor)
+        return look_up(slug, caller)
     finally:
         close_old_connections()
 
@@ -90,12 +88,35 @@ def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     return instance, membership
 
 
-def _standing(slug: str, visitor: Visitor) -> Standing:
-    user = _signed_in(visitor)
-    if user is None:
+def find_token_visit(slug: str, token: ApiToken) -> tuple[Instance, Membership]:
+    """As find_visit, for a program with this live token: its maker's rights, within what the token is bound to."""
+    instance, membership = find_visit(slug, token.made_by)
+    within = token.tenant_id == instance.tenant_id and token.membership_id == membership.pk
+    if not within or token.instance_id not in {None, instance.pk}:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    return instance, membership
+
+
+def live_token(digest: str) -> ApiToken | None:
+    """The token with its maker, unless it is unknown or has ended; one query."""
+    return ApiToken.objects.live().select_related("made_by").filter(digest=digest).first()
+
+
+def _token_standing(slug: str, client: ApiClient) -> Standing:
+    token = live_token(client.digest)
+    if token is None:
         return Standing(Verdict.SIGNED_OUT)
+    facts = TokenFacts(token.pk, token.may_wake, tuple(token.rules), tuple(token.networks))
+    return replace(_outcome(lambda: find_token_visit(slug, token)[0]), token=facts)
+
+
+def _standing(slug: str, user: User | None) -> Standing:
+    return Standing(Verdict.SIGNED_OUT) if user is None else _outcome(lambda: find_visit(slug, user)[0])
+
+
+def _outcome(find: Callable[[], Instance]) -> Standing:
     try:
-        instance = find_visit(slug, user)[0]
+        instance = find()
     except NotVisible as refusal:
         return Standing(Verdict.NOT_VISIBLE, message=str(refusal))
     except NotAllowed as refusal:
@@ -104,7 +125,8 @@ def _standing(slug: str, visitor: Visitor) -> Standing:
         version = instance.engine_version
         rules = rules_of(activity_of(version.engine.family, version.activity))
         return Standing(Verdict.RUNNING, upstream=instance.upstream, rules=rules)
-    return Standing(Verdict.RESTING, state=instance.state, message=waiting_sentence(instance))
+    sentence = waiting_sentence(instance)
+    return Standing(Verdict.RESTING, state=instance.state, message=sentence, coming=is_coming(instance))
 
 
 def _signed_in(visitor: Visitor) -> User | None:

@@ -10,7 +10,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -19,6 +19,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 import tenants.notifications.admin  # noqa: F401 - registers its tables, as Django looks for admins here
 from tenants.models import Membership, Tenant, User
+from tenants.rights import announce_rights_on_commit
 
 # Operators sign in as everybody does: rate limits and second factors hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -35,6 +36,22 @@ class MembershipForm(forms.ModelForm):
             self.fields[name].disabled = self.instance.pk is not None
 
 
+class RightsAdmin(ModelAdmin):
+    """A page on which rights are given or taken: whatever is saved or removed counts at once."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        announce_rights_on_commit()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        announce_rights_on_commit()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset)
+        announce_rights_on_commit()
+
+
 class MembershipInline(TabularInline):
     model = Membership
     form = MembershipForm
@@ -45,7 +62,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, RightsAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -65,6 +82,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name
+        answer = super().user_change_password(request, id, form_url)
+        announce_rights_on_commit()
+        return answer
+
     @display(description=_("operator"), ordering="is_staff", label="primary")
     def operator(self, user: User) -> str | None:
         return str(_("operator")) if user.is_staff else None
@@ -80,7 +102,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 
 
 @admin.register(Tenant)
-class TenantAdmin(ModelAdmin):
+class TenantAdmin(RightsAdmin):
     list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
     list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "slug")
@@ -108,7 +130,7 @@ class TenantAdmin(ModelAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):
+class MembershipAdmin(RightsAdmin):
     form = MembershipForm
     list_display = ("user", "tenant", "role", "created_at")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))

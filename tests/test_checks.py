@@ -52,6 +52,14 @@ def test_keys_of_stored_credentials(settings, changes, expected):
 
 
 @pytest.mark.parametrize(
+    ("proxies", "expected"),
+    [([], []), (["10.0.0.0/8", "2001:db8::1"], []), (["10.0.0.1/8"], ["aigc.E015"]), (["0.0.0.0/0", "lb"], ["aigc.E015"] * 2)],
+)
+def test_trusted_proxies_are_networks_and_never_everybody(settings, proxies, expected):
+    assert found(settings, GATEWAY_TRUSTED_PROXIES=proxies) == expected
+
+
+@pytest.mark.parametrize(
     "origin",
     [
         "portal.example.com",

@@ -1,6 +1,7 @@
 """Every tenant address, found by walking the resolver: a view that is added cannot be forgotten here."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from aigc_portal.sealing import seal
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance
 from engines.states import InstanceState
-from tenants.models import Tenant, User
+from gateway.api_tokens.operations import Wanted, make_api_token
+from gateway.models import ApiToken
+from tenants.models import Membership, Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
@@ -49,6 +52,8 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     Image.new("RGB", (8, 8)).save(disk / PICTURE)
     about = {"subject": instance.slug, "context": {"name": instance.name, "minutes": 10}}
     notify(tenant=acme, kind="idle_warning", recipients=[alice], key="once", **about)
+    wanted = Wanted("Secret plans of a program", ApiToken.Scope.USE, timedelta(days=7))
+    make_api_token(by=Membership.objects.get(user=alice), instance=instance, wanted=wanted)
     return instance
 
 
@@ -62,6 +67,8 @@ def address(name: str, route: str, instance: Instance) -> str:
     if "<slug:slug>" in route:
         of = {"volume": instance.volume, "webhook": instance.tenant.webhooks.first()}
         known["slug"] = of.get(name.partition("_")[0], instance).slug
+    if "<slug:key_id>" in route:
+        known["key_id"] = instance.api_tokens.get().key_id
     return reverse(name, kwargs=known, query=QUERIES.get(name))
 
 

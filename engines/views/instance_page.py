@@ -36,6 +36,7 @@ TABS: dict[str, Promise] = {
     "files": gettext_lazy("Files"),
     "data": gettext_lazy("Data"),
     "access": gettext_lazy("Access"),
+    "api": gettext_lazy("API access"),
     "settings": gettext_lazy("Settings"),
 }
 FOR_OPERATORS = {"access", "settings"}
@@ -83,6 +84,8 @@ def submit(
 def tabs_for(membership: Membership, row: InstanceRow) -> dict[str, Promise]:
     """Return the tabs that the member may open."""
     hidden = set() if row.rights.operate else set(FOR_OPERATORS)
+    if not row.rights.wake:
+        hidden.add("api")
     if not row.rights.visit:
         hidden.add("log")
         if not owns(membership, row.instance.volume):

@@ -1,9 +1,13 @@
-"""Addresses of engines in templates."""
+"""Addresses of engines, and access to their APIs, in templates."""
 
 from django import template
 
 from engines.models import Instance
+from gateway.api_tokens.forms import ApiTokenForm
+from gateway.api_tokens.queries import ApiAccess
+from gateway.api_tokens.queries import api_access as access_of
 from gateway.names import engine_origin
+from tenants.models import Membership
 
 register = template.Library()
 
@@ -12,3 +16,15 @@ register = template.Library()
 def engine_url(instance: Instance) -> str:
     """The address of the instance's own pages."""
     return f"{engine_origin(instance.slug)}/"
+
+
+@register.simple_tag
+def api_access(membership: Membership, instance: Instance) -> ApiAccess:
+    """What the member sees of the instance's API tokens."""
+    return access_of(membership, instance)
+
+
+@register.simple_tag
+def api_token_form() -> ApiTokenForm:
+    """A form to make one."""
+    return ApiTokenForm()

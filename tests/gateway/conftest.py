@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +15,10 @@ from django.test import Client
 
 from engines.models import Instance
 from engines.states import InstanceState
+from gateway.api_tokens.operations import Made, Wanted, make_api_token
 from gateway.handoff import valkey as handoff_valkey
-from tenants.models import User
+from gateway.models import ApiToken
+from tenants.models import Membership, User
 from tests import factories
 from tests.gateway.driving import Gateway, end, run, run_uvicorn, wait_for_port
 from tests.stack import free_port
@@ -148,6 +151,18 @@ def client_on_portal(request: pytest.FixtureRequest, user: User) -> Client:
     if "gateway" in request.fixturenames:
         request.getfixturevalue("gateway")
     return portal_client(user)
+
+
+@pytest.fixture
+def make_token(alice_in_acme: Membership) -> Callable[..., Made]:
+    """API tokens, alice's for all of acme unless told otherwise."""
+
+    def make(instance: Instance | None = None, **choices: object) -> Made:
+        by = choices.pop("by", alice_in_acme)
+        defaults = {"name": "render farm", "scope": ApiToken.Scope.USE, "lifetime": timedelta(days=30)}
+        return make_api_token(by=by, instance=instance, wanted=Wanted(**defaults | choices))
+
+    return make
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ CLUSTER = replace(
     upstream_patterns=[r"i-[a-z0-9]{10}\.aigc-[a-z0-9-]{1,50}\.svc\.cluster\.local:80"],
     certificate="/certs/tls.crt",
     certificate_key="/certs/tls.key",
+    trusted_proxies=["10.0.0.0/8", "2001:db8::/32"],
 )
 
 
@@ -53,6 +54,7 @@ def test_on_one_machine_one_port_serves_all_names():
         "AIGC_GW_AUTH": "127.0.0.1:8002",
         "AIGC_GW_SECRET": "secret",
         "AIGC_GW_UPSTREAM_PATTERN": r"^127\.0\.0\.1:(20[0-9][0-9][0-9])$",
+        "AIGC_GW_TRUSTED_PROXIES": "",
         "AIGC_GW_TLS": "tls_none",
         "AIGC_GW_TLS_CERTIFICATE": "",
         "AIGC_GW_TLS_KEY": "",
@@ -77,6 +79,7 @@ def test_with_tls_the_portal_and_the_engines_have_domains_of_their_own():
     }
     assert environment["AIGC_GW_TLS"] == "tls_files"
     assert environment["AIGC_GW_TLS_CERTIFICATE"] == "/certs/tls.crt"
+    assert environment["AIGC_GW_TRUSTED_PROXIES"] == "10.0.0.0/8 2001:db8::/32"
     pattern = environment["AIGC_GW_UPSTREAM_PATTERN"]
     assert re.search(pattern, "i-bcdfghjkmn.aigc-acme.svc.cluster.local:80")
     assert not re.search(pattern, "i-bcdfghjkmn.aigc-acme.svc.cluster.local:80.evil.example")

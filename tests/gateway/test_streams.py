@@ -21,12 +21,13 @@ SHA256_OF_A_GIB_OF_ZEROS = "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d
 MEMORY_LIMIT_KIB = 300 * 1024
 
 
-def open_socket(gateway, host: str, *, cookie: str = "", origin: str | None = None, **options):
+def open_socket(gateway, host: str, *, cookie: str = "", authorization: str = "", origin: str | None = None, **options):
+    headers = {"Cookie": cookie, "Authorization": authorization}
     return connect(
         f"ws://{host}/ws",
         sock=socket.create_connection(("127.0.0.1", gateway.port)),
         origin=origin,
-        additional_headers={"Cookie": cookie} if cookie else {},
+        additional_headers={name: value for name, value in headers.items() if value},
         max_size=None,
         **options,
     )

@@ -75,4 +75,8 @@ def test_a_name_of_ours_sent_twice_is_noticed():
     assert read_cookies(["__Host-aigc_s=a; __Host-aigc_s=b"]).doubled
     assert read_cookies(["__Host-aigc_s=a", "__Host-aigc_s=a"]).doubled
     assert not read_cookies(["a=1; a=2"]).doubled
+    # A sister host can set these, and must not be able to shut anybody out by it.
+    assert read_cookies(["aigc_s=a; aigc_s=b; __Secure-aigc_s=a; __Secure-aigc_s=b; own=1"]) == Cookies(
+        "", "", "own=1", doubled=False
+    )
     assert read_cookies([]) == Cookies("", "", "", doubled=False)

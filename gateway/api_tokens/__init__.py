@@ -1,0 +1,1 @@
+"""API tokens: how programs reach an engine without a browser's sign-in."""
