@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from engines.clusters.names import SLUG_PATTERN
 from engines.models import Instance
 from engines.states import InstanceState
 from gateway import handoff
-from gateway.waiting import waiting_sentence
+from gateway.waiting import is_reachable, retry_seconds, waiting_sentence
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible
@@ -36,12 +37,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The verdict; `upstream` (host:port) when running, `state` when resting, `message` for people in all other cases."""
+    """The verdict; `upstream` (host:port) when running, `state` and `retry_seconds` when resting, `message` for people if not."""
 
     verdict: Verdict
     upstream: str = ""
     state: str = ""
     message: str = ""
+    retry_seconds: int = 0
 
 
 class Visitor(NamedTuple):
@@ -93,9 +95,14 @@ def _standing(slug: str, visitor: Visitor) -> Standing:
         return Standing(Verdict.NOT_VISIBLE, message=str(refusal))
     except NotAllowed as refusal:
         return Standing(Verdict.NOT_ALLOWED, message=str(refusal))
-    if instance.state == InstanceState.RUNNING and instance.upstream:
+    if is_reachable(instance):
         return Standing(Verdict.RUNNING, upstream=instance.upstream)
-    return Standing(Verdict.RESTING, state=instance.state, message=waiting_sentence(instance))
+    return Standing(
+        Verdict.RESTING,
+        state=instance.state,
+        message=waiting_sentence(instance),
+        retry_seconds=retry_seconds(instance, now=timezone.now()),
+    )
 
 
 def _signed_in(visitor: Visitor) -> User | None:

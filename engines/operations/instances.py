@@ -95,25 +95,32 @@ def pause_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def cancel_launch(*, instance: Instance, by: Membership) -> None:
     """Ask to stop coming up; refused once the engine runs, where pausing is the word."""
-    instance = _lock_for(instance, by)
-    if instance.state not in COMING_UP:
-        raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
-    if instance.desired_state == DesiredState.RUNNING:
-        _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
+    _cancel(_lock_for(instance, by), by)
+
+
+@transaction.atomic
+def cancel_wake(*, instance: Instance, by: Membership) -> None:
+    """As `cancel_launch`, for everybody who may visit the engine; who may not operate it takes back a wish of their own alone."""
+    _require_visitor(instance, by)
+    if not access.may_operate(by, owner_id=instance.owner_id):
+        wish = instance.events.filter(kind=InstanceEvent.Kind.WISH, generation=instance.generation).order_by("pk").first()
+        if wish is None or wish.actor_id != by.user_id:
+            raise NotAllowed(_("Somebody else asked for %(name)s. Only they or its owner can cancel that.") % {"name": instance})
+    _cancel(_lock(instance), by)
 
 
 @transaction.atomic
 def resume_instance(*, instance: Instance, by: Membership) -> None:
     """Ask to run again, also after a failure; does nothing if it runs or is on its way."""
-    tenant = lock_tenant(by.tenant_id)
-    lock_shared_slots(instance.cluster_id, instance.gpu_class)
-    instance = _lock_for(instance, by)
-    failed = instance.state == InstanceState.FAILED
-    if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
-        return
-    _require_room(tenant, instance.gpu_class, instance)
-    require_turn(instance.cluster, instance.gpu_class, tenant)
-    _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
+    _require_operator(instance, by)
+    _run_again(instance, by)
+
+
+@transaction.atomic
+def wake_instance(*, instance: Instance, by: Membership) -> None:
+    """As `resume_instance`, for everybody who may visit the engine: who opens its page has it started."""
+    _require_visitor(instance, by)
+    _run_again(instance, by)
 
 
 @transaction.atomic
@@ -177,12 +184,46 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
 
 
-def _lock_for(instance: Instance, by: Membership) -> Instance:
-    """Read the instance again under lock, if this member may operate it and it is not being deleted."""
+def _cancel(instance: Instance, by: Membership) -> None:
+    if instance.state not in COMING_UP:
+        raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
+    if instance.desired_state == DesiredState.RUNNING:
+        _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
+
+
+def _run_again(instance: Instance, by: Membership) -> None:
+    tenant = lock_tenant(by.tenant_id)
+    lock_shared_slots(instance.cluster_id, instance.gpu_class)
+    instance = _lock(instance)
+    failed = instance.state == InstanceState.FAILED
+    if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
+        return
+    _require_room(tenant, instance.gpu_class, instance)
+    require_turn(instance.cluster, instance.gpu_class, tenant)
+    _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
+
+
+def _require_operator(instance: Instance, by: Membership) -> None:
     if instance.tenant_id != by.tenant_id:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     if not access.may_operate(by, owner_id=instance.owner_id):
         raise NotAllowed(_("Only its owner or an admin of %(tenant)s may do this.") % {"tenant": by.tenant})
+
+
+def _require_visitor(instance: Instance, by: Membership) -> None:
+    if instance.tenant_id != by.tenant_id:
+        raise NotVisible(_("There is nothing here, or it is not yours."))
+    access.require(by, Action.VISIT)
+
+
+def _lock_for(instance: Instance, by: Membership) -> Instance:
+    """Read the instance again under lock, if this member may operate it and it is not being deleted."""
+    _require_operator(instance, by)
+    return _lock(instance)
+
+
+def _lock(instance: Instance) -> Instance:
+    """Read the instance again under lock, if it is not being deleted."""
     rows = Instance.objects.select_for_update(of=("self",), no_key=True)
     rows = rows.select_related("tenant", "gpu_class", "cluster", "engine_version")
     locked = rows.get(pk=instance.pk)
