@@ -14,8 +14,8 @@ class Arrival(StrEnum):
     """What the headers of one request for a page prove."""
 
     BY_HAND = "by hand"  # a person has just clicked, typed or reloaded
-    DIRECT = "direct"  # no other site had a part in it, but perhaps no person either: a browser that opens its old tabs
-    SENT = "sent"  # another site, a script, a frame, a prefetch, or a browser that does not say
+    DIRECT = "direct"  # no page had a part in it, but perhaps no person either: a browser that opens its old tabs
+    SENT = "sent"  # a page or script of whatever site, a frame, a prefetch, or a browser that does not say
 
 
 def arrival_of(headers: Mapping[str, str]) -> Arrival:
@@ -24,8 +24,7 @@ def arrival_of(headers: Mapping[str, str]) -> Arrival:
         return Arrival.SENT
     if headers.get("Sec-Fetch-User") == "?1":
         return Arrival.BY_HAND
-    # "same-site" is not enough: engines of several tenants, and perhaps the portal, are one site to a browser.
-    return Arrival.DIRECT if headers.get("Sec-Fetch-Site") in {"none", "same-origin"} else Arrival.SENT
+    return Arrival.DIRECT if headers.get("Sec-Fetch-Site") == "none" else Arrival.SENT
 
 
 def is_ahead(headers: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from engines.faces import Face, face_of
 from engines.models import Instance, InstanceEvent
-from engines.queries.phases import Step, queue_position, steps_of
+from engines.queries.phases import Step, queue_position, seconds_until_ready, steps_of
 from engines.reasons import Explanation
 from engines.states import COMING_UP, DesiredState, InstanceState
 from gateway.arrivals import Arrival
@@ -43,6 +43,7 @@ class WaitingPage:
     wish: InstanceEvent | None
     queue_place: int | None
     steps: list[Step]
+    start_seconds: float | None  # about how long a start takes once a GPU is free, if there is none to watch
     now: datetime
     asked: Question | None = None
 
@@ -134,6 +135,7 @@ def look(
     instance: Instance, membership: Membership, path: str, *, arrival: Arrival, asked: Question | None = None
 ) -> WaitingPage:
     """Read what the page shows now."""
+    now = timezone.now()
     stale = is_coming(instance) and instance.state not in COMING_UP
     return WaitingPage(
         instance=instance,
@@ -143,6 +145,7 @@ def look(
         wish=last_wish(instance),
         queue_place=queue_position(instance) if is_queueing(instance) else None,
         steps=steps_of(instance) if instance.state in SHOWS_STEPS and not stale else [],
-        now=timezone.now(),
+        start_seconds=None if is_coming(instance) else seconds_until_ready(instance, now=now),
+        now=now,
         asked=asked,
     )

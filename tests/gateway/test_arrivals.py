@@ -19,7 +19,7 @@ CHAINS = {
     "reloaded": (PAGE | HAND | {"Sec-Fetch-Site": "same-origin"}, Arrival.BY_HAND),
     "signed in on the way": (PAGE | HAND | {"Sec-Fetch-Site": "same-origin"}, Arrival.BY_HAND),
     "an old tab opened again": (PAGE | {"Sec-Fetch-Site": "none"}, Arrival.DIRECT),
-    "the portal's own redirect": (PAGE | {"Sec-Fetch-Site": "same-origin"}, Arrival.DIRECT),
+    "a page of the portal that reloads by itself": (PAGE | {"Sec-Fetch-Site": "same-origin"}, Arrival.SENT),
     "another site's script": (PAGE | {"Sec-Fetch-Site": "cross-site"}, Arrival.SENT),
     "an engine's page that goes on or reloads": (PAGE | {"Sec-Fetch-Site": "cross-site"}, Arrival.SENT),
     "the same under one domain": (PAGE | {"Sec-Fetch-Site": "same-site"}, Arrival.SENT),
