@@ -96,6 +96,7 @@ def lands(page: Page, address: str) -> None:
 
 
 def asks(page: Page, engine: Woken) -> None:
+    page.wait_for_url("**/gw/waking/**")  # before Playwright looks into a page, which counts to the browser as a person's doing
     expect(page.get_by_role("heading", name=f"{engine.name} is paused.")).to_be_visible()
     expect(page.get_by_text("Another page led here without a click of yours")).to_be_visible()
 
@@ -115,7 +116,6 @@ def test_a_visit_wakes_it_and_goes_on_to_the_deep_link(page: Page, engine: Woken
 
 def test_another_sites_page_does_not_wake_it_but_a_click_does(page: Page, engine: Woken) -> None:
     before = engine.seen()
-    # Before Playwright looks into the page, which counts to the browser as a person's doing.
     with other_site(f'<script>location = "{engine.address}?by=script"</script>') as elsewhere:
         page.goto(elsewhere)
         asks(page, engine)
