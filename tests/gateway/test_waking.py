@@ -6,12 +6,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Timer
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.pricing import set_price
+from engines.faces import face_of
 from engines.models import Instance, InstanceEvent
 from engines.operations.instances import pause_instance
+from engines.states import DesiredState, InstanceState
 from gateway import handoff
 from gateway.waiting import retry_seconds
 from tenants.models import Membership, Role, Tenant
@@ -325,3 +328,8 @@ class Hello(BaseHTTPRequestHandler):
 
     def log_message(self, *_words: object) -> None:
         pass
+
+
+def test_every_face_has_an_icon_for_the_tab():
+    kinds = {face_of(Instance(state=state, desired_state=wish)).kind for state in InstanceState for wish in DesiredState}
+    assert {kind for kind in kinds if finders.find(f"icons/state-{kind}.svg") is None} == set()
