@@ -239,6 +239,15 @@ def test_a_refusal_is_said_on_the_page(make_row, acme, alice_client, part):
     assert wish_of(instance) == ("stopped", 1)
 
 
+def test_a_browser_without_scripts_goes_on_looking_also_after_a_refusal(make_row, alice_client):
+    instance = make_row(state="stopping", desired_state="stopped")
+    answer = alice_client.post(reverse("waking-cancel", args=[instance.slug]), {"rd": "/deep?link=1"})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert f"{instance.name} is no longer starting. Pause it instead." in page
+    assert f'http-equiv="refresh" content="3; url={address(instance, "%2Fdeep%3Flink%3D1")}"' in page
+
+
 def test_an_open_page_is_sent_only_what_changed(make_row, alice_client):
     instance = make_row(**QUEUED)
     first = alice_client.get(address(instance), headers=PART)
