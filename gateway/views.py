@@ -19,7 +19,7 @@ from gateway.arrivals import Arrival, arrival_of
 from gateway.names import engine_origin, safe_path
 from gateway.standing import find_visit
 from gateway.waiting import Question, is_reachable
-from gateway.waiting_page import WaitingPage, look
+from gateway.waiting_page import WaitingPage
 from gateway.wakes import wake_by_click, wake_by_itself
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.models import Membership, User
@@ -64,11 +64,11 @@ def waking(request: HttpRequest, slug: str) -> HttpResponse:
     instance, membership = _find(request, slug)
     path = safe_path(request.GET.get("rd", "/"))
     if _is_fragment(request):
-        page = look(instance, membership, path, arrival=Arrival.BY_HAND)
+        page = WaitingPage(instance, membership, path, arrival=Arrival.BY_HAND)
         return HttpResponse(status=204) if request.GET.get("seen") == page.version else _fragment(request, page)
     if is_reachable(instance):
         return HttpResponseRedirect(engine_origin(slug) + path)
-    return _whole_page(request, look(instance, membership, path, arrival=arrival_of(request.headers)))
+    return _whole_page(request, WaitingPage(instance, membership, path, arrival=arrival_of(request.headers)))
 
 
 @require_POST
@@ -108,7 +108,7 @@ def _acted(request: HttpRequest, slug: str, *, asked: Question | None = None, re
     if not _is_fragment(request) and not refusal:
         return redirect(_waking_url(slug, path))
     instance, membership = _find(request, slug)
-    page = look(instance, membership, path, arrival=Arrival.BY_HAND, asked=asked)
+    page = WaitingPage(instance, membership, path, arrival=Arrival.BY_HAND, asked=asked)
     return (_fragment if _is_fragment(request) else _whole_page)(request, page, refusal)
 
 

@@ -1,7 +1,8 @@
 """What the waking page shows of one instance to one visitor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -34,18 +35,34 @@ POLL_MOVING, POLL_RESTING = 3, 30
 
 @dataclass(frozen=True)
 class WaitingPage:
-    """One look at the instance; `path` is where the visitor wants to go on its host, `asked` why it was not started by itself."""
+    """One look at the instance; `path` is where the visitor wants to go on its host, `asked` why it was not started by itself.
+
+    What takes a query is read when it is shown: most looks of an open page find nothing new.
+    """
 
     instance: Instance
     membership: Membership
     path: str
     arrival: Arrival
-    wish: InstanceEvent | None
-    queue_place: int | None
-    steps: list[Step]
-    start_seconds: float | None  # about how long a start takes once a GPU is free, if there is none to watch
-    now: datetime
     asked: Question | None = None
+    now: datetime = field(default_factory=timezone.now)
+
+    @cached_property
+    def wish(self) -> InstanceEvent | None:
+        return last_wish(self.instance)
+
+    @cached_property
+    def queue_place(self) -> int | None:
+        return queue_position(self.instance) if is_queueing(self.instance) else None
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return steps_of(self.instance) if self.instance.state in SHOWS_STEPS and not self._is_stale else []
+
+    @cached_property
+    def start_seconds(self) -> float | None:
+        """About how long a start takes once a GPU is free, if there is none to watch."""
+        return None if self.coming else seconds_until_ready(self.instance, now=self.now)
 
     @property
     def headline(self) -> str:
@@ -129,23 +146,3 @@ class WaitingPage:
     @property
     def _is_stale(self) -> bool:
         return self.coming and self.instance.state not in COMING_UP
-
-
-def look(
-    instance: Instance, membership: Membership, path: str, *, arrival: Arrival, asked: Question | None = None
-) -> WaitingPage:
-    """Read what the page shows now."""
-    now = timezone.now()
-    stale = is_coming(instance) and instance.state not in COMING_UP
-    return WaitingPage(
-        instance=instance,
-        membership=membership,
-        path=path,
-        arrival=arrival,
-        wish=last_wish(instance),
-        queue_place=queue_position(instance) if is_queueing(instance) else None,
-        steps=steps_of(instance) if instance.state in SHOWS_STEPS and not stale else [],
-        start_seconds=None if is_coming(instance) else seconds_until_ready(instance, now=now),
-        now=now,
-        asked=asked,
-    )

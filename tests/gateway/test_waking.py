@@ -248,7 +248,7 @@ def test_a_browser_without_scripts_goes_on_looking_also_after_a_refusal(make_row
     assert f'http-equiv="refresh" content="3; url={address(instance, "%2Fdeep%3Flink%3D1")}"' in page
 
 
-def test_an_open_page_is_sent_only_what_changed(make_row, alice_client):
+def test_an_open_page_is_sent_only_what_changed(make_row, alice_client, django_assert_num_queries):
     instance = make_row(**QUEUED)
     first = alice_client.get(address(instance), headers=PART)
     known = {"rd": "/deep", "seen": first.context["page"].version}
@@ -259,7 +259,8 @@ def test_an_open_page_is_sent_only_what_changed(make_row, alice_client):
     again = alice_client.get(reverse("waking", args=[instance.slug]), known, headers=PART)
     assert (again.status_code, again.context["page"].title) == (200, f"Place 2 · {instance.name}")
     Instance.objects.filter(pk=ahead.pk).update(state="running")
-    assert alice_client.get(reverse("waking", args=[instance.slug]), known, headers=PART).status_code == 204
+    with django_assert_num_queries(5):  # session, person, instance, membership, place
+        assert alice_client.get(reverse("waking", args=[instance.slug]), known, headers=PART).status_code == 204
 
 
 def test_it_shows_what_it_costs_and_where_it_runs(make_row, alice_client):
