@@ -1,6 +1,5 @@
 """Settings that cannot work, said before anything starts. docs/guides/settings.md explains the variables."""
 
-import ipaddress
 import re
 import zoneinfo
 from collections import Counter
@@ -180,15 +179,16 @@ def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
             id="aigc.E015",
         )
         for text in settings.GATEWAY_TRUSTED_PROXIES
-        if not _is_network(text)
+        if not _is_network(text) or ip_network(text).prefixlen == 0
     ]
 
 
 def _is_network(text: str) -> bool:
     try:
-        return ip_network(text).prefixlen > 0
+        ip_network(text)
     except ValueError:
         return False
+    return True
 
 
 @register()
@@ -270,14 +270,6 @@ def check_webhooks(**_: Any) -> list[CheckMessage]:
         for text in settings.WEBHOOK_NETWORKS
         if not _is_network(text)
     ]
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
 
 
 @register()

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from engines.admin.acting import ReadOnlyAdmin, change_permission
 from gateway.api_tokens.operations import revoke_api_token
 from gateway.models import ApiToken
 from tenants import access
 from tenants.models import User
+from tenants.read_only import ReadOnlyAdmin, change_permission
 
 
 @admin.register(ApiToken)

@@ -50,11 +50,11 @@ def refused_program(status: int, message: str, *, state: str, retry_seconds: int
     return Answer(status, headers, json.dumps({"state": state, "message": message}).encode())
 
 
-def refused(status: int, message: str, *, state: str, page: bool) -> Answer:
-    """Say no: a page for somebody who opened one, `{"state", "message"}` for a program."""
+def refused(status: int, message: str, *, state: str, page: bool, retry_seconds: int = RETRY_SECONDS) -> Answer:
+    """Say no: a page for somebody who opened one, `{"state", "message"}` for a program; a 503 says when to ask again."""
     headers = [(b"cache-control", b"no-store")]
     if status == 503:
-        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+        headers.append((b"retry-after", str(retry_seconds).encode()))
     if page:
         context = {"sentence": message, "portal": settings.PORTAL_ORIGIN, "site_name": settings.SITE_NAME}
         headers.append((b"content-type", b"text/html; charset=utf-8"))

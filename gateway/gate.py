@@ -133,7 +133,7 @@ class Gate:
             case Verdict.RESTING if page:
                 return redirect(302, _waking_url(request))
             case Verdict.RESTING:
-                return refused(503, standing.message, state=standing.state, page=False)
+                return refused(503, standing.message, state=standing.state, page=False, retry_seconds=standing.retry_seconds)
             case Verdict.NOT_ALLOWED:
                 return refused(403, standing.message, state="refused", page=page)
             case Verdict.NOT_VISIBLE:

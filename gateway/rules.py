@@ -23,13 +23,18 @@ class Visit(NamedTuple):
     def is_navigation(self) -> bool:
         """Somebody opens a page in a tab: the only kind of request that may be sent to the portal."""
         get = self.headers.get
-        if self.method != b"GET" or self.is_websocket:
+        if self.method != b"GET" or self.is_websocket or self.is_ahead:
             return False
         mode = get(b"sec-fetch-mode")
         if mode is not None:
             return mode == b"navigate" and get(b"sec-fetch-dest") == b"document"
         # A browser from before Sec-Fetch-*; its scripts' calls to other origins name theirs.
         return b"text/html" in get(b"accept", b"") and get(b"origin") is None
+
+    @property
+    def is_ahead(self) -> bool:
+        """The browser loads what nobody has opened yet; refused, it loads it again when somebody does."""
+        return any(b"prefetch" in self.headers.get(name, b"").lower() for name in (b"sec-purpose", b"purpose"))
 
     @property
     def is_worker_script(self) -> bool:

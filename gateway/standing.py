@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
@@ -22,7 +23,7 @@ from engines.states import InstanceState
 from gateway import handoff
 from gateway.callers import ApiClient, Caller, TokenFacts, Visitor
 from gateway.models import ApiToken
-from gateway.waiting import is_coming, waiting_sentence
+from gateway.waiting import is_coming, is_reachable, retry_seconds, waiting_sentence
 from tenants import access
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, User
@@ -40,7 +41,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The verdict; `upstream` (host:port) when running, `state` when resting, `message` for people in all other cases.
+    """The verdict; `upstream` (host:port) when running, `state` and `retry_seconds` when resting, `message` for people if not.
 
     `rules` tell the engine's requests apart. `coming` says that a resting instance will run without anybody doing anything;
     `token` is what is known of a live API token.
@@ -51,6 +52,7 @@ class Standing:
     state: str = ""
     message: str = ""
     rules: Rules = field(default=NO_RULES, compare=False)
+    retry_seconds: int = 0
     coming: bool = False
     token: TokenFacts | None = None
 
@@ -121,12 +123,17 @@ def _outcome(find: Callable[[], Instance]) -> Standing:
         return Standing(Verdict.NOT_VISIBLE, message=str(refusal))
     except NotAllowed as refusal:
         return Standing(Verdict.NOT_ALLOWED, message=str(refusal))
-    if instance.state == InstanceState.RUNNING and instance.upstream:
+    if is_reachable(instance):
         version = instance.engine_version
         rules = rules_of(activity_of(version.engine.family, version.activity))
         return Standing(Verdict.RUNNING, upstream=instance.upstream, rules=rules)
-    sentence = waiting_sentence(instance)
-    return Standing(Verdict.RESTING, state=instance.state, message=sentence, coming=is_coming(instance))
+    return Standing(
+        Verdict.RESTING,
+        state=instance.state,
+        message=waiting_sentence(instance),
+        retry_seconds=retry_seconds(instance, now=timezone.now()),
+        coming=is_coming(instance),
+    )
 
 
 def _signed_in(visitor: Visitor) -> User | None:

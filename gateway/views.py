@@ -9,21 +9,20 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRedirect
 
+from engines.errors import Unavailable
 from engines.models import Instance
-from engines.operations.instances import cancel_launch, resume_instance
-from engines.queries.phases import queue_position, steps_of
-from engines.states import COMING_UP, DesiredState, InstanceState
+from engines.operations.instances import cancel_wake
 from gateway import handoff
 from gateway.answers import RETRY_SECONDS
+from gateway.arrivals import Arrival, arrival_of
 from gateway.names import engine_origin, safe_path
 from gateway.standing import find_visit
-from gateway.waiting import can_be_cancelled, is_coming, is_queueing, last_wish, waiting_sentence
-from tenants import access
+from gateway.waiting import Question, is_reachable
+from gateway.waiting_page import WaitingPage
+from gateway.wakes import wake_by_click, wake_by_itself
+from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.models import Membership, User
-
-SHOWS_STEPS = COMING_UP | {InstanceState.FAILED}
 
 
 @require_GET
@@ -36,7 +35,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     nonce_digest = request.GET.get("n", "")
     if not handoff.is_digest(nonce_digest):
         return HttpResponseBadRequest("n is not the digest of a nonce", content_type="text/plain")
-    if instance.state != InstanceState.RUNNING:
+    if not is_reachable(instance):
         return redirect(_waking_url(instance.slug, path))
     session_key = str(request.session.session_key)
     grant = handoff.Grant(
@@ -58,24 +57,36 @@ def authorize(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def waking(request: HttpRequest, slug: str) -> HttpResponse:
-    """Say why the engine does not answer, offer to start it, and go on to it once it runs. Looking starts nothing."""
+    """Say why the engine does not answer, and go on to it once it runs. Looking starts nothing.
+
+    The page that is shown to somebody who came on purpose then starts the engine by a POST of its own.
+    """
     instance, membership = _find(request, slug)
     path = safe_path(request.GET.get("rd", "/"))
-    is_fragment = request.headers.get("HX-Request") == "true"
-    if instance.state == InstanceState.RUNNING:
-        address = engine_origin(slug) + path
-        return HttpResponseClientRedirect(address) if is_fragment else HttpResponseRedirect(address)
-    template = "gateway/_waking.html" if is_fragment else "gateway/waking.html"
-    return render(request, template, _waking_context(instance, membership, path))
+    if _is_fragment(request):
+        page = WaitingPage(instance, membership, path, arrival=Arrival.BY_HAND)
+        return HttpResponse(status=204) if request.GET.get("seen") == page.version else _fragment(request, page)
+    if is_reachable(instance):
+        return HttpResponseRedirect(engine_origin(slug) + path)
+    return _whole_page(request, WaitingPage(instance, membership, path, arrival=arrival_of(request.headers)))
 
 
 @require_POST
 @login_required
 def start(request: HttpRequest, slug: str) -> HttpResponse:
-    """Start or retry the engine that the visitor waits for."""
+    """Start or retry the engine that the visitor waits for; `by=page` when nobody clicked."""
     instance, membership = _find(request, slug)
-    resume_instance(instance=instance, by=membership)
-    return redirect(_waking_url(slug, safe_path(request.POST.get("rd", "/"))))
+    asked, refusal = None, ""
+    try:
+        if request.POST.get("by") == "page":
+            asked = wake_by_itself(instance, membership)
+        else:
+            wake_by_click(instance, membership)
+    except (NotVisible, NotAllowed):
+        raise
+    except PortalError as error:
+        refusal = str(error)
+    return _acted(request, slug, asked=asked, refusal=refusal)
 
 
 @require_POST
@@ -83,8 +94,43 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 def cancel(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop coming up; the visitor has changed their mind."""
     instance, membership = _find(request, slug)
-    cancel_launch(instance=instance, by=membership)
-    return redirect(_waking_url(slug, safe_path(request.POST.get("rd", "/"))))
+    refusal = ""
+    try:
+        cancel_wake(instance=instance, by=membership)
+    except Unavailable as error:  # it came up meanwhile
+        refusal = str(error)
+    return _acted(request, slug, refusal=refusal)
+
+
+def _acted(request: HttpRequest, slug: str, *, asked: Question | None = None, refusal: str = "") -> HttpResponse:
+    """Show what has become of it: in the open page, or by a page of its own for a browser without scripts."""
+    path = safe_path(request.POST.get("rd", "/"))
+    if not _is_fragment(request) and not refusal:
+        return redirect(_waking_url(slug, path))
+    instance, membership = _find(request, slug)
+    page = WaitingPage(instance, membership, path, arrival=Arrival.BY_HAND, asked=asked)
+    return (_fragment if _is_fragment(request) else _whole_page)(request, page, refusal)
+
+
+def _is_fragment(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _fragment(request: HttpRequest, page: WaitingPage, refusal: str = "") -> HttpResponse:
+    return render(request, "gateway/_waking.html", {"page": page, "refusal": refusal}, status=422 if refusal else 200)
+
+
+def _whole_page(request: HttpRequest, page: WaitingPage, refusal: str = "") -> HttpResponse:
+    context = {
+        "page": page,
+        "refusal": refusal,
+        "starts_by_itself": page.starts_by_itself and not refusal,
+        "when_seen": page.arrival is Arrival.DIRECT,
+        "membership": page.membership,
+        "current_tenant": page.membership.tenant,
+        "live_instance": page.instance.slug,
+    }
+    return render(request, "gateway/waking.html", context, status=422 if refusal else 200)
 
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
@@ -104,26 +150,3 @@ def _person(request: HttpRequest) -> User:
 
 def _waking_url(slug: str, path: str) -> str:
     return f"{reverse('waking', args=[slug])}?{urlencode({'rd': path})}"
-
-
-def _waking_context(instance: Instance, membership: Membership, path: str) -> dict[str, object]:
-    may_operate = access.may_operate(membership, owner_id=instance.owner_id)
-    coming = is_coming(instance)
-    # The wish to start is not acted on yet: reason and steps are still those of the last run.
-    stale = coming and instance.state not in COMING_UP
-    going = instance.desired_state == DesiredState.DELETED
-    return {
-        "instance": instance,
-        "headline": waiting_sentence(instance),
-        "membership": membership,
-        "current_tenant": membership.tenant,
-        "live_instance": instance.slug,
-        "explanation": None if stale else instance.explanation,
-        "steps": steps_of(instance) if instance.state in SHOWS_STEPS and not stale else [],
-        "queue_position": queue_position(instance) if is_queueing(instance) else None,
-        "wish": last_wish(instance),
-        "path": path,
-        "coming": coming,
-        "can_start": not coming and not going,
-        "can_cancel": may_operate and can_be_cancelled(instance),
-    }

@@ -87,5 +87,8 @@ def may_operate(membership: Membership, *, owner_id: int) -> bool:
 
 def require(membership: Membership, action: Action) -> None:
     """Refuse with NotAllowed what `may` does not allow."""
-    if not may(membership, action):
-        raise NotAllowed(_("Your role in %(tenant)s does not allow this.") % {"tenant": membership.tenant})
+    if may(membership, action):
+        return
+    suspended = membership.tenant.suspended_at is not None and action in _ALLOWED[membership.role]
+    sentence = _("%(tenant)s is suspended. Its data is kept.") if suspended else _("Your role in %(tenant)s does not allow this.")
+    raise NotAllowed(sentence % {"tenant": membership.tenant})

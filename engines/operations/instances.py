@@ -20,7 +20,7 @@ from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotVisible, QuotaExceeded
+from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership, Tenant
 
 
@@ -97,11 +97,18 @@ def pause_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def cancel_launch(*, instance: Instance, by: Membership) -> None:
     """Ask to stop coming up; refused once the engine runs, where pausing is the word."""
-    instance = lock_instance(instance, by)
-    if instance.state not in COMING_UP:
-        raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
-    if instance.desired_state == DesiredState.RUNNING:
-        _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
+    _cancel(lock_instance(instance, by), by)
+
+
+@transaction.atomic
+def cancel_wake(*, instance: Instance, by: Membership) -> None:
+    """As `cancel_launch`, for whoever may visit the engine; who may not operate it takes back a wish of their own alone."""
+    instance = lock_instance(instance, by, to_wake=True)
+    if not access.may_operate(by, owner_id=instance.owner_id):
+        wish = instance.events.filter(kind=InstanceEvent.Kind.WISH, generation=instance.generation).order_by("pk").first()
+        if wish is None or wish.actor_id != by.user_id:
+            raise NotAllowed(_("Somebody else asked for %(name)s. Only they or its owner can cancel that.") % {"name": instance})
+    _cancel(instance, by)
 
 
 @transaction.atomic
@@ -177,6 +184,13 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
+
+
+def _cancel(instance: Instance, by: Membership) -> None:
+    if instance.state not in COMING_UP:
+        raise Unavailable(_("%(name)s is no longer starting. Pause it instead.") % {"name": instance.name})
+    if instance.desired_state == DesiredState.RUNNING:
+        _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
 
 
 def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:

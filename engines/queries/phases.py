@@ -94,6 +94,22 @@ def typical_start_seconds(phases: dict[InstanceState, Typical]) -> float | None:
     return sum(phases[phase].median for phase in (S.PROVISIONING, S.STARTING) if phase in phases)
 
 
+def seconds_until_ready(instance: Instance, *, now: datetime) -> float | None:
+    """Return about how long an instance on its way up still takes, as its kind did lately; None without history.
+
+    The wait for a free GPU is not counted: it depends on others.
+    """
+    typical = typical_phases(instance.engine_version).get(instance.gpu_class_id, {})
+    if S.STARTING not in typical:
+        return None
+    lasted = (now - instance.state_since).total_seconds()
+    return sum(
+        max(0, typical[phase].median - (lasted if phase == instance.state else 0))
+        for phase in (S.PROVISIONING, S.STARTING)
+        if phase in typical and not (phase == S.PROVISIONING and instance.state == S.STARTING)
+    )
+
+
 def steps_of(instance: Instance) -> list[Step]:
     """Return the phases of the present or last attempt to come up; two queries."""
     typical = typical_phases(instance.engine_version).get(instance.gpu_class_id, {})

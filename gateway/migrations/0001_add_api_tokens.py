@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('engines', '0006_overlays_do_not_change'),
-        ('tenants', '0002_tenant_may_burst'),
+        ('engines', '0010_add_shares'),
+        ('tenants', '0003_add_notifications'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,3 +4,4 @@ import "./frame.js";
 import "./live.js";
 import "./log.js";
 import "./files.js";
+import "./waking.js";

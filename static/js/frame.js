@@ -69,8 +69,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
 // A dialog without its content is closed: nothing stale shows when the next one opens.
 document.getElementById("dialog")?.addEventListener("close", (event) => event.target.replaceChildren());
 
-document.addEventListener("htmx:sendError", () => toast(document.body.dataset.failed, "bad"));
+// What asks again by itself every few seconds does not complain each time.
+const isQuiet = (event) => event.detail.requestConfig?.verb === "get" && event.target.closest?.("[data-quiet]");
+
+document.addEventListener("htmx:sendError", (event) => isQuiet(event) || toast(document.body.dataset.failed, "bad"));
 document.addEventListener("htmx:responseError", (event) => {
+  if (isQuiet(event)) return;
   const stale = event.detail.xhr.status === 403 || event.detail.xhr.status === 404;
   toast(stale ? document.body.dataset.refused : document.body.dataset.failed, "bad");
 });

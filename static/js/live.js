@@ -93,6 +93,7 @@ function receive(event) {
   const template = document.createElement("template");
   template.innerHTML = event.data;
   for (const fresh of [...template.content.children]) place(fresh);
+  announce("live:heard");
   settle();
 }
 

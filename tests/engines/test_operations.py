@@ -132,7 +132,7 @@ def test_who_only_looks_cannot_launch(launch, alice_in_acme, role):
 
 def test_a_suspended_tenant_cannot_launch(launch, alice_in_acme):
     alice_in_acme.tenant.suspended_at = timezone.now()
-    assert refusal(launch) == "Your role in Acme Studio does not allow this."
+    assert refusal(launch) == "Acme Studio is suspended. Its data is kept."
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ def test_an_engine_that_moved_is_not_looked_for_at_its_old_place(gateway, instan
     Instance.objects.filter(pk=instance.pk).update(upstream=f"127.0.0.1:{gateway.free_engine_port}")
     wait_until(lambda: gateway.call(instance, cookie=signed_in).status == 503, seconds=SOON_SECONDS)
     answer = gateway.call(instance, cookie=signed_in)
-    assert answer["Retry-After"] == "3"
+    assert (answer["Retry-After"], answer["Refresh"]) == ("3", None)
+    assert gateway.visit(instance, cookie=signed_in)["Refresh"] == "3"  # somebody who sees it need not press reload
     assert answer.body == b"The engine does not answer at the moment. Reload this page in a few seconds."
 
 

@@ -149,10 +149,14 @@ def test_rule_6_an_unprefixed_cookie_that_a_sister_tossed_is_no_pass(gateway, in
 
 
 def test_rule_7_an_engine_that_does_not_run_shows_the_waking_page(gateway, make_instance, alice_client):
-    for state, wish, message in (
-        (InstanceState.QUEUED, "running", "{name} is starting."),
-        (InstanceState.STARTING, "running", "{name} is starting."),
-        (InstanceState.STOPPED, "stopped", "{name} is paused."),
+    for state, wish, seconds, message in (
+        (InstanceState.QUEUED, "running", "10", "{name} is starting."),
+        (InstanceState.STARTING, "running", "10", "{name} is starting."),
+        (InstanceState.STOPPED, "stopped", "60", "{name} is paused."),
+        (InstanceState.FAILED, "stopped", "60", "{name} could not run."),
+        (InstanceState.STOPPING, "stopped", "60", "{name} is stopping."),
+        (InstanceState.STOPPING, "running", "10", "{name} is starting."),
+        (InstanceState.DELETING, "deleted", "60", "{name} is being deleted."),
     ):
         instance = make_instance()
         cookie = gateway.sign_in(alice_client, instance)
@@ -161,7 +165,7 @@ def test_rule_7_an_engine_that_does_not_run_shows_the_waking_page(gateway, make_
         waking = f"http://{gateway.portal_host}/gw/waking/{instance.slug}/?rd=%2Fdeep%3Flink%3D1"
         assert (page.status, page["Location"]) == (302, waking)
         call = gateway.call(instance, "/prompt", cookie=cookie, method="POST")
-        assert (call.status, call["Retry-After"]) == (503, "3")
+        assert (call.status, call["Retry-After"]) == (503, seconds)
         assert call.json() == {"state": state, "message": message.format(name=instance.name)}
 
 

@@ -64,7 +64,7 @@ def test_a_websocket_to_an_engine_that_rests_is_refused_and_wakes_nothing(gatewa
     host = gateway.host(instance)
     with pytest.raises(InvalidStatus) as refused:
         open_socket(gateway, host, cookie=cookie, origin=f"http://{host}")
-    assert (refused.value.response.status_code, refused.value.response.headers["Retry-After"]) == (503, "3")
+    assert (refused.value.response.status_code, refused.value.response.headers["Retry-After"]) == (503, "60")
     instance.refresh_from_db()
     assert (instance.desired_state, instance.generation) == ("stopped", 1)
 

@@ -38,7 +38,7 @@ def instance(related_name):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("engines", "0008_add_pools"),
+        ("engines", "0009_add_activity"),
         ("tenants", "0002_tenant_may_burst"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
