@@ -106,6 +106,7 @@ def test_a_person_starts_ten_an_hour(make_row, press, acme, settings, by):
 
     carol = factories.make_user("carol")
     factories.join(carol, acme)
+    factories.share(instance, carol)
     assert press(instance, by="person", client=portal_client(carol)).status_code == 200
     assert wish_of(instance) == ("running", before[1] + 1)
 
