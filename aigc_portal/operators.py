@@ -17,6 +17,9 @@ _ICONS = {
     "engines.RunFact": "fact_check",
     "engines.Share": "group_add",
     "engines.Handover": "swap_horiz",
+    "engines.IdleRule": "timer_off",
+    "engines.Use": "visibility",
+    "engines.Schedule": "calendar_clock",
     "engines.Engine": "widgets",
     "engines.EngineVersion": "deployed_code",
     "engines.GpuClass": "developer_board",
@@ -51,6 +54,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "engines.RunFact",
             ],
         ),
+        (_("Release"), ["engines.IdleRule", "engines.Use", "engines.Schedule"]),
         (
             _("Catalog"),
             [

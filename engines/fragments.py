@@ -15,6 +15,7 @@ def row_context(row: InstanceRow) -> dict[str, object]:
         "face": row.face,
         "offers": row.offers,
         "rights": row.rights,
+        "stay": row.stay,
         "instances": [row.instance],
     }
 

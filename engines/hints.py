@@ -30,6 +30,11 @@ def remove_stray_soon(instance_id: UUID | str) -> None:
     _send("engines.tasks.remove_stray", instance_id, queue="provision")
 
 
+def finish_release_on_commit(instance_id: UUID, *, seconds: float) -> None:
+    """Ask, once the present transaction is durable, for the second half of a release."""
+    transaction.on_commit(lambda: _send("engines.tasks.finish_release", instance_id, queue="provision", seconds=seconds))
+
+
 def settle_on_commit(instance_id: UUID) -> None:
     """Say, once the present transaction is durable, that a run began to cost something or ceased to.
 

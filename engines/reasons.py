@@ -16,6 +16,18 @@ class Reason(StrEnum):
     RETRIED = "retried"
     PAUSED = "paused"
     CANCELLED = "cancelled"
+    # Released by the portal, not by a person: why nobody needed it.
+    IDLE_RELEASED = "idle_released"
+    QUEUE_EMPTY = "queue_empty"
+    SCHEDULE_STOPPED = "schedule_stopped"
+    LIFE_OVER = "life_over"
+    BUSY_TOO_LONG = "busy_too_long"
+    UNKNOWN_TOO_LONG = "unknown_too_long"
+    KEPT = "kept"
+    WHEN_FREE = "when_free"
+    NOT_WHEN_FREE = "not_when_free"
+    SCHEDULE_STARTED = "schedule_started"
+    SCHEDULE_FAILED = "schedule_failed"
     DELETED = "deleted"
     RENAMED = "renamed"
     CLASS_CHANGED = "class_changed"
@@ -112,6 +124,26 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.RETRIED: Explanation(_("Retry requested.")),
     Reason.PAUSED: Explanation(_("Pause requested. The data is kept, and the GPU goes back to the others.")),
     Reason.CANCELLED: Explanation(_("Cancelled before the engine was up. Nothing is charged.")),
+    Reason.IDLE_RELEASED: Explanation(
+        _("Nobody used the engine and it was not working, so its GPU was released. The data is kept.")
+    ),
+    Reason.QUEUE_EMPTY: Explanation(_("The queue was empty, so the GPU was released as asked. The data is kept.")),
+    Reason.SCHEDULE_STOPPED: Explanation(_("Stopped by its schedule. The data is kept.")),
+    Reason.LIFE_OVER: Explanation(
+        _("It had run for as long as it may at a time. The data is kept, and it can be resumed at once.")
+    ),
+    Reason.BUSY_TOO_LONG: Explanation(
+        _("The engine was busy for longer than it may be, so its GPU was released. The data is kept."), Fixer.TENANT_ADMIN
+    ),
+    Reason.UNKNOWN_TOO_LONG: Explanation(
+        _("Nobody used the engine and it did not say whether it works, so its GPU was released. The data is kept."),
+        Fixer.OPERATOR,
+    ),
+    Reason.KEPT: Explanation(_("Asked to stay on for longer.")),
+    Reason.WHEN_FREE: Explanation(_("Asked to be released as soon as its queue is empty.")),
+    Reason.NOT_WHEN_FREE: Explanation(_("No longer to be released when its queue is empty.")),
+    Reason.SCHEDULE_STARTED: Explanation(_("Started by its schedule.")),
+    Reason.SCHEDULE_FAILED: Explanation(_("Its schedule could not start it."), Fixer.ARTIST),
     Reason.DELETED: Explanation(_("Deletion requested.")),
     Reason.RENAMED: Explanation(_("Renamed.")),
     Reason.CLASS_CHANGED: Explanation(_("GPU class changed.")),
@@ -333,3 +365,16 @@ NO_MACHINE_FITS = frozenset(
 def is_failure(reason: str) -> bool:
     """Tell whether stopping for `reason` leaves the instance failed rather than stopped."""
     return EXPLANATIONS[Reason(reason)].failure if reason else False
+
+
+RELEASES = frozenset(
+    {
+        Reason.IDLE_RELEASED,
+        Reason.QUEUE_EMPTY,
+        Reason.SCHEDULE_STOPPED,
+        Reason.LIFE_OVER,
+        Reason.BUSY_TOO_LONG,
+        Reason.UNKNOWN_TOO_LONG,
+    }
+)
+"""Why the portal itself gives a GPU back."""

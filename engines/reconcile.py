@@ -15,7 +15,7 @@ from engines.errors import StaleState
 from engines.models import Cluster, Instance, Volume
 from engines.observe import explain, fail, move, note, observe, wake_next
 from engines.pools import first_pool
-from engines.reasons import Reason
+from engines.reasons import RELEASES, Reason
 from engines.sharing import lock_slots, others_hold
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
 from engines.workloads import workload_spec
@@ -159,6 +159,8 @@ def _stop(instance: Instance) -> bool:
 def _stop_reason(instance: Instance) -> Reason:
     if instance.desired_state == DesiredState.RUNNING:
         return Reason.RESTARTED
+    if instance.wish_reason in RELEASES:
+        return Reason(instance.wish_reason)
     return Reason.CANCELLED if instance.state in COMING_UP else Reason.PAUSED
 
 

@@ -4,6 +4,8 @@ from celery import shared_task
 
 from engines import hints, reconcile, sweeping
 from engines.clusters.base import ClusterUnavailable
+from engines.operations import schedules
+from engines.release import looking, marking, spans
 
 # What interferes may last, such as a cluster that is ahead of a restored database: nobody should spin on it.
 AGAIN_SECONDS = 2
@@ -38,3 +40,29 @@ def measure_volumes() -> None:
 def purge_trash() -> None:
     """Remove volumes whose time in the trash is over."""
     sweeping.purge_trash()
+
+
+@shared_task
+def look_at_all() -> None:
+    """See who uses what, finish releases whose hint was lost, and begin those that are due."""
+    for use in marking.overdue():
+        marking.finish(use.instance_id)
+    looking.look_at_all()
+
+
+@shared_task
+def finish_release(instance_id: str) -> None:
+    """The second half of a release."""
+    marking.finish(instance_id)
+
+
+@shared_task
+def fire_schedules() -> None:
+    """Start and stop what is due by schedules."""
+    schedules.fire_due()
+
+
+@shared_task
+def forget_old_use() -> None:
+    """Drop history that is too old to be replayed."""
+    spans.forget_old()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from engines.views import actions, file_content, files, instance, instances, launch, logs, sharing, volumes
+from engines.views import actions, file_content, files, instance, instances, launch, logs, release, sharing, volumes
 
 urlpatterns = [
     path("", instances.index, name="instances"),
@@ -12,6 +12,10 @@ urlpatterns = [
     path("instances/<slug:slug>/resume/", actions.resume, name="instance_resume"),
     path("instances/<slug:slug>/restart/", actions.restart, name="instance_restart"),
     path("instances/<slug:slug>/cancel/", actions.cancel, name="instance_cancel"),
+    path("instances/<slug:slug>/keep/", actions.keep, name="instance_keep"),
+    path("instances/<slug:slug>/when-free/", actions.when_free, name="instance_when_free"),
+    path("instances/<slug:slug>/not-when-free/", actions.not_when_free, name="instance_not_when_free"),
+    path("instances/<slug:slug>/schedules/", release.add_to_instance, name="instance_schedule_add"),
     path("instances/<slug:slug>/delete/", actions.delete, name="instance_delete"),
     path("instances/<slug:slug>/rename/", instance.rename, name="instance_rename"),
     path("instances/<slug:slug>/gpu-class/", instance.change_gpu_class, name="instance_gpu_class"),
@@ -21,6 +25,11 @@ urlpatterns = [
     path("instances/<slug:slug>/hand-over/", sharing.hand_over, name="instance_hand_over"),
     path("instances/<slug:slug>/log/", logs.follow, name="instance_log"),
     path("instances/<slug:slug>/log.txt", logs.download, name="instance_log_file"),
+    path("release/", release.show, name="release"),
+    path("release/limits/", release.tighten, name="release_tighten"),
+    path("release/limits/remove/", release.remove_own, name="release_remove_own"),
+    path("release/schedules/", release.add_to_team, name="team_schedule_add"),
+    path("release/schedules/<int:pk>/remove/", release.remove, name="schedule_remove"),
     path("data/", volumes.index, name="volumes"),
     path("data/<slug:slug>/", files.show, name="volume"),
     path("data/<slug:slug>/usage/", files.usage, name="volume_usage"),

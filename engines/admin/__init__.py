@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from engines.admin import catalog, credentials, instances, places, records, sharing, volumes
+from engines.admin import catalog, credentials, idle, instances, places, records, sharing, volumes
 
-__all__ = ["catalog", "credentials", "instances", "places", "records", "sharing", "volumes"]
+__all__ = ["catalog", "credentials", "idle", "instances", "places", "records", "sharing", "volumes"]
 
 admin.site.index_title = _("Overview")

@@ -1,6 +1,7 @@
 """The life cycle's rows, by concept."""
 
 from engines.models.catalog import Capacity, Cluster, ClusterSecret, Engine, EngineFamily, EngineVersion, GpuClass
+from engines.models.idle import IdleRule, Schedule, Use, UseSpan
 from engines.models.instance import Instance, InstanceEvent
 from engines.models.run import RunFact
 from engines.models.sharing import Handover, Share
@@ -15,9 +16,13 @@ __all__ = [
     "EngineVersion",
     "GpuClass",
     "Handover",
+    "IdleRule",
     "Instance",
     "InstanceEvent",
     "RunFact",
+    "Schedule",
     "Share",
+    "Use",
+    "UseSpan",
     "Volume",
 ]

@@ -80,6 +80,7 @@ class Instance(models.Model):
         _("desired state"), max_length=12, choices=_choices(DesiredState), default=DesiredState.RUNNING
     )
     generation = models.PositiveIntegerField(default=1, help_text=_("Counts wishes."))
+    wish_reason = models.CharField(_("why it was asked"), max_length=30, blank=True)
     restart_generation = models.PositiveIntegerField(default=0, help_text=_("A workload older than this is replaced."))
     state = models.CharField(_("state"), max_length=12, choices=_choices(InstanceState), default=InstanceState.QUEUED)
     applied_generation = models.PositiveIntegerField(default=0, help_text=_("The wish that the current workload came from."))

@@ -77,6 +77,7 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
                 pool=place.pool,
                 volume=volume,
                 reason=Reason.LAUNCHED,
+                wish_reason=Reason.LAUNCHED,
             )
     except IntegrityError as error:
         raise NameTaken(_("Somebody else took this name or volume a moment ago. Choose another.")) from error
@@ -195,7 +196,7 @@ def _cancel(instance: Instance, by: Membership) -> None:
 
 def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:
     """Write the wish with the next generation and its event; only the reconciler acts on it."""
-    Instance.objects.filter(pk=instance.pk).update(generation=instance.generation + 1, **changes)
+    Instance.objects.filter(pk=instance.pk).update(generation=instance.generation + 1, wish_reason=reason, **changes)
     instance.refresh_from_db()
     _record_wish(instance, by, reason)
 

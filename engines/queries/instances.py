@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from engines.faces import FOR_GUESTS, Face, Group, Offer, face_of, offers_of
 from engines.models import Instance
+from engines.queries.idle import Answer, why_on
 from engines.rights import Rights, rights_of
 from tenants.errors import NotVisible
 from tenants.models import Membership
@@ -34,6 +35,11 @@ class InstanceRow:
         return offers & FOR_GUESTS if self.rights.visit else frozenset()
 
     @property
+    def stay(self) -> Answer | None:
+        """Why a running one is on, and until when."""
+        return why_on(self.instance)
+
+    @property
     def matters(self) -> bool:
         """Whether the reason is worth a sentence: something is wrong, or somebody has to wait."""
         explanation = self.instance.explanation
@@ -42,7 +48,7 @@ class InstanceRow:
 
 def with_details(instances: QuerySet[Instance]) -> QuerySet[Instance]:
     """Join what rows and pages show."""
-    return instances.select_related("engine_version__engine", "gpu_class", "cluster", "owner", "tenant", "volume")
+    return instances.select_related("engine_version__engine", "gpu_class", "cluster", "owner", "tenant", "volume", "use")
 
 
 def instance_rows(membership: Membership, *, group: Group | None = None) -> list[InstanceRow]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,11 +18,14 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from engines import fragments
 from engines.forms import DeleteForm
+from engines.models import Instance
+from engines.operations import idle as release
 from engines.operations import instances as operations
 from engines.queries.instances import InstanceRow, instance_in
 from engines.states import COMING_UP
 from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.models import Membership
 
 Operation = Callable[..., None]
 
@@ -52,6 +56,33 @@ def restart(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse
 def cancel(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Stop coming up."""
     return _act(request, tenant_slug, slug, operations.cancel_launch)
+
+
+@require_POST
+@login_required
+def keep(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+    """Keep it on for a while, an hour unless the form says otherwise."""
+    minutes = request.POST.get("minutes", "60")
+    duration = timedelta(minutes=int(minutes) if minutes.isdecimal() and len(minutes) < 6 else 60)
+
+    def apply(*, instance: Instance, by: Membership) -> None:
+        release.keep_instance(instance=instance, by=by, duration=duration)
+
+    return _act(request, tenant_slug, slug, apply)
+
+
+@require_POST
+@login_required
+def when_free(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+    """Release it as soon as its queue is empty."""
+    return _act(request, tenant_slug, slug, partial(release.release_when_free, wanted=True))
+
+
+@require_POST
+@login_required
+def not_when_free(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+    """Take that back."""
+    return _act(request, tenant_slug, slug, partial(release.release_when_free, wanted=False))
 
 
 @require_http_methods(["GET", "POST"])
@@ -109,4 +140,6 @@ def _origin(request: PortalRequest, row: InstanceRow) -> str:
             return page
         case "files":
             return f"{page}?tab=files"
+        case "release":
+            return f"{page}?tab=release"
     return reverse("instances", args=[row.instance.tenant.slug])

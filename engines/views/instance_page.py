@@ -25,6 +25,7 @@ from engines.sharing_forms import ENDS, ShareForm
 from engines.states import RESTING, InstanceState
 from engines.views.file_page import room_context
 from engines.views.membership import PortalRequest, member
+from engines.views.release_page import release_context
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.models import Membership
 
@@ -32,6 +33,7 @@ TABS: dict[str, Promise] = {
     "overview": gettext_lazy("Overview"),
     "timeline": gettext_lazy("Timeline"),
     "log": gettext_lazy("Log"),
+    "release": gettext_lazy("Release"),
     "costs": gettext_lazy("Costs"),
     "files": gettext_lazy("Files"),
     "data": gettext_lazy("Data"),
@@ -133,5 +135,6 @@ _CONTENT: dict[str, Callable[[Membership, InstanceRow], dict[str, object]]] = {
     "log": lambda _membership, row: {"chunk": log_of(row.instance).read(), "ended": row.instance.state in ENDED},
     "data": lambda _membership, row: {"volume": volume_of(row.instance)},
     "access": _access,
+    "release": release_context,
     "settings": _settings,
 }

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('engines', '0010_add_shares'),
+        ('engines', '0011_idle_release'),
         ('tenants', '0003_add_notifications'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

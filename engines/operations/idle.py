@@ -1,0 +1,65 @@
+"""What people ask of idle release: keep it on for a while, or give it back as soon as its queue is empty."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from engines import live
+from engines.errors import Unavailable
+from engines.models import Instance, InstanceEvent, Use
+from engines.operations.locks import lock_instance
+from engines.reasons import Reason
+from engines.release.asking import is_mute
+from engines.release.knowing import use_of
+from engines.release.rules import policy_for
+from engines.states import DesiredState, InstanceState
+from tenants.models import Membership
+
+
+@transaction.atomic
+def keep_instance(*, instance: Instance, by: Membership, duration: timedelta) -> datetime:
+    """Keep it on, used or not; give until when: never later than its rule allows, never sooner than was asked before."""
+    instance = _lock_running(instance, by)
+    use, now = use_of(instance), timezone.now()
+    longest = policy_for(instance).maximum_keep
+    if not longest:
+        raise Unavailable(_("%(name)s cannot be kept on: the rule for it does not allow that.") % {"name": instance.name})
+    until = max(now + min(duration, longest), use.keep_until or now)
+    _ask(instance, by, Reason.KEPT, evidence=f"until {until:%F %T %Z}", keep_until=until, when_free=False)
+    return until
+
+
+@transaction.atomic
+def release_when_free(*, instance: Instance, by: Membership, wanted: bool) -> None:
+    """Ask to give the GPU back as soon as the engine has nothing to do, or take that back."""
+    instance = _lock_running(instance, by)
+    if wanted and is_mute(instance):
+        raise Unavailable(
+            _("%(name)s cannot be asked whether its queue is empty. Pause it when it is done.") % {"name": instance.name}
+        )
+    if use_of(instance).when_free != wanted:
+        _ask(instance, by, Reason.WHEN_FREE if wanted else Reason.NOT_WHEN_FREE, when_free=wanted)
+
+
+def _lock_running(instance: Instance, by: Membership) -> Instance:
+    instance = lock_instance(instance, by)
+    if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
+        raise Unavailable(_("%(name)s does not run.") % {"name": instance.name})
+    return instance
+
+
+def _ask(instance: Instance, by: Membership, reason: Reason, *, evidence: str = "", **changes: object) -> None:
+    """Write what is asked; a release that has begun is off."""
+    Use.objects.filter(instance=instance).update(releasing_since=None, free_looks=0, **changes)
+    instance.events.create(
+        kind=InstanceEvent.Kind.NOTE,
+        at=timezone.now(),
+        actor=by.user,
+        reason=reason,
+        evidence=evidence,
+        generation=instance.generation,
+        run_id=instance.run_id,
+    )
+    live.announce_on_commit(instance)

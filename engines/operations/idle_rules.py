@@ -1,0 +1,62 @@
+"""A team's own rule of release: one row, which tightens what operators have set."""
+
+from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from engines.errors import Unavailable
+from engines.models import IdleRule
+from engines.operations.locks import lock_tenant
+from tenants import access
+from tenants.access import Action
+from tenants.models import Membership
+
+LIMITS = {
+    "idle_minutes": _("Idle for, minutes"),
+    "maximum_life_minutes": _("Maximum life, minutes"),
+    "maximum_keep_minutes": _("Keep, at most, minutes"),
+}
+FLAGS = ("end_busy", "release_unknown")
+
+
+@transaction.atomic
+def tighten_release(*, by: Membership, wanted: IdleRule) -> IdleRule:
+    """Store the team's limits; refuse one that is looser than the operators' general rule, naming both figures."""
+    access.require(by, Action.OPERATE_ALL)
+    lock_tenant(by.tenant_id)
+    general = general_rule(by.tenant_id)
+    for name in LIMITS:
+        _require_tighter(name, getattr(wanted, name), getattr(general, name))
+    values = {name: getattr(wanted, name) for name in (*LIMITS, *FLAGS)}
+    # What the form does not offer must not loosen anything: longest and shortest, as `tightened` takes the stricter.
+    rest = {
+        "name": str(by.tenant),
+        "exempt": True,
+        "warm_up_minutes": general.warm_up_minutes,
+        "minimum_run_minutes": general.minimum_run_minutes,
+    }
+    rule, _made = IdleRule.objects.update_or_create(
+        tenant=by.tenant, author=IdleRule.Author.TENANT, engine=None, gpu_class=None, defaults=values | rest
+    )
+    return rule
+
+
+@transaction.atomic
+def remove_own_rule(*, by: Membership) -> None:
+    """Back to the operators' rules alone."""
+    access.require(by, Action.OPERATE_ALL)
+    IdleRule.objects.filter(tenant_id=by.tenant_id, author=IdleRule.Author.TENANT).delete()
+
+
+def general_rule(tenant_id: int) -> IdleRule:
+    """The operators' rule for everything that a team runs; their defaults where there is none."""
+    rules = IdleRule.objects.filter(enabled=True, author=IdleRule.Author.OPERATOR, engine=None, gpu_class=None)
+    return next((rule for rule in rules if rule.tenant_id in {None, tenant_id}), IdleRule())
+
+
+def _require_tighter(name: str, wanted: int | None, limit: int | None) -> None:
+    if limit is not None and (wanted is None or wanted > limit):
+        raise Unavailable(
+            gettext("%(label)s: operators allow %(limit)d at most. A team can only be stricter.")
+            % {"label": LIMITS[name], "limit": limit}
+        )

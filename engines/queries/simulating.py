@@ -1,0 +1,96 @@
+"""What another idle time would have meant, from the stored use of the last thirty days."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Min, Q
+from django.utils import timezone
+
+from engines.idle.simulation import Outcome, Run, Span, replay
+from engines.models import GpuClass, Instance, InstanceEvent, RunFact, UseSpan
+from engines.reasons import Reason
+
+LOOK_BACK = timedelta(days=30)
+CHOICES = (5, 10, 15, 20, 30, 45, 60, 120, 240)
+
+
+@dataclass
+class ClassOutcome:
+    """One GPU class, and what each idle time (minutes) would have meant for it."""
+
+    gpu_class: GpuClass
+    runs: int = 0
+    seconds: float = 0.0
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    @property
+    def hours(self) -> float:
+        return self.seconds / 3600 * max(1, self.gpu_class.count)
+
+    def gpu_hours_saved(self, minutes: int) -> float:
+        """GPU-hours that would have been free; negative where GPUs would have been held for longer."""
+        return self.outcomes[minutes].saved.total_seconds() / 3600 * max(1, self.gpu_class.count)
+
+
+def simulate(
+    *, warm_up: timedelta, choices: Iterable[int] = CHOICES, tenant_id: int | None = None, engine_id: int | None = None
+) -> list[ClassOutcome]:
+    """Replay every run that ended within the last thirty days; four queries."""
+    runs: dict[int, list[Run]] = defaultdict(list)
+    for gpu_class_id, run in _runs(timezone.now() - LOOK_BACK, tenant_id, engine_id):
+        runs[gpu_class_id].append(run)
+    found = []
+    for gpu_class in GpuClass.objects.filter(pk__in=runs):
+        of_class = runs[gpu_class.pk]
+        row = ClassOutcome(gpu_class, len(of_class), sum((run.ended_at - run.ready_at).total_seconds() for run in of_class))
+        row.outcomes = {each: replay(of_class, idle=timedelta(minutes=each), warm_up=warm_up) for each in choices}
+        found.append(row)
+    return found
+
+
+def _runs(since: datetime, tenant_id: int | None, engine_id: int | None) -> Iterable[tuple[int, Run]]:
+    facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id))
+    kinds = RunFact.Kind
+    ended = (
+        facts.values("run_id", "instance_id", "gpu_class_id")
+        .annotate(
+            ready=Min("at", filter=Q(kind=kinds.READY)),
+            started=Min("at", filter=Q(kind=kinds.STARTED)),
+            ended=Max("at", filter=Q(kind=kinds.ENDED)),
+        )
+        .filter(ended__gte=since, ready__isnull=False)
+    )
+    rows = list(ended)
+    spans = _spans([row["run_id"] for row in rows])
+    idle_ends = _idle_ends([row["run_id"] for row in rows])
+    starts: dict[Any, list[datetime]] = defaultdict(list)
+    for instance_id, at in RunFact.objects.filter(
+        kind=kinds.STARTED, instance__in=Instance.objects.filter(pk__in={row["instance_id"] for row in rows})
+    ).values_list("instance_id", "at"):
+        starts[instance_id].append(at)
+    for row in rows:
+        if row["ended"] > row["ready"]:
+            following = min((at for at in starts[row["instance_id"]] if at > row["ended"]), default=None)
+            uses = spans[row["run_id"]]
+            last_use = max((span.ended_at for span in uses), default=row["ready"])
+            idle_after = row["ended"] - last_use if row["run_id"] in idle_ends else None
+            yield row["gpu_class_id"], Run(row["ready"], row["ended"], uses, idle_after, following)
+
+
+def _spans(run_ids: list[str]) -> dict[str, list[Span]]:
+    result: dict[str, list[Span]] = defaultdict(list)
+    for span in UseSpan.objects.filter(run_id__in=run_ids):
+        result[span.run_id].append(Span(span.began_at, span.ended_at, by_somebody=span.kind != UseSpan.Kind.WORK))
+    return result
+
+
+def _idle_ends(run_ids: list[str]) -> set[str]:
+    released = InstanceEvent.objects.filter(kind=InstanceEvent.Kind.WISH, reason=Reason.IDLE_RELEASED, run_id__in=run_ids)
+    return set(released.values_list("run_id", flat=True))
+
+
+def _only(**conditions: int | None) -> dict[str, int]:
+    return {name: value for name, value in conditions.items() if value is not None}

@@ -1,0 +1,26 @@
+"""Which policy holds for an instance: the first operator's rule that fits, tightened by the tenant's first that fits."""
+
+from collections.abc import Iterable, Sequence
+
+from engines.idle.policy import Policy, tightened
+from engines.models import IdleRule, Instance
+
+
+def all_rules() -> Sequence[IdleRule]:
+    """Every rule that is on, in order; one query."""
+    return list(IdleRule.objects.filter(enabled=True))
+
+
+def policy_for(instance: Instance, rules: Iterable[IdleRule] | None = None) -> Policy:
+    """Return what holds for the instance; reads its engine version. Without a rule the defaults of `Policy` hold."""
+    fitting = [
+        rule
+        for rule in (all_rules() if rules is None else rules)
+        if rule.fits(
+            tenant_id=instance.tenant_id, engine_id=instance.engine_version.engine_id, gpu_class_id=instance.gpu_class_id
+        )
+    ]
+    first = {rule.author: rule for rule in reversed(fitting)}
+    operators, tenants = first.get(IdleRule.Author.OPERATOR), first.get(IdleRule.Author.TENANT)
+    policy = operators.policy if operators else Policy()
+    return tightened(policy, tenants.policy) if tenants else policy

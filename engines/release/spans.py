@@ -1,0 +1,49 @@
+"""The history of use: each look extends the stretch that lasts, or begins another."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from engines.models import Instance, UseSpan
+
+GAP = timedelta(seconds=150)
+"""Two signs of use this close are one stretch: a look a minute sees at most the newest of each kind."""
+KEPT_FOR = timedelta(days=35)
+
+
+class Sign(NamedTuple):
+    """That an instance was used at a moment."""
+
+    instance: Instance
+    kind: UseSpan.Kind
+    at: datetime
+
+
+def record(signs: Iterable[Sign]) -> None:
+    """Write the signs down; those that are known already change nothing."""
+    signs = list(signs)
+    runs = {sign.instance.run_id for sign in signs}
+    spans = UseSpan.objects.filter(run_id__in=runs).order_by("run_id", "kind", "-ended_at").distinct("run_id", "kind")
+    newest = {(span.run_id, span.kind): span for span in spans}
+    begun, extended = [], []
+    for sign in signs:
+        last = newest.get((sign.instance.run_id, sign.kind))
+        if last is not None and sign.at <= last.ended_at:
+            continue
+        if last is not None and sign.at - last.ended_at <= GAP:
+            last.ended_at = sign.at
+            extended.append(last)
+        else:
+            span = UseSpan(
+                instance=sign.instance, run_id=sign.instance.run_id, kind=sign.kind, began_at=sign.at, ended_at=sign.at
+            )
+            begun.append(span)
+    UseSpan.objects.bulk_create(begun)
+    UseSpan.objects.bulk_update(extended, ["ended_at"])
+
+
+def forget_old() -> None:
+    """Drop what is too old to be replayed."""
+    UseSpan.objects.filter(ended_at__lt=timezone.now() - KEPT_FOR).delete()

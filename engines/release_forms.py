@@ -1,0 +1,94 @@
+"""What people type about when engines are released."""
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from engines.models import IdleRule, Schedule
+from engines.models.idle import WEEKDAYS, day_bits
+from tenants.zones import validate_zone
+
+WORKDAYS = [0, 1, 2, 3, 4]
+LONGEST = 366 * 24 * 60
+
+
+class KeepForm(forms.Form):
+    """For how long an engine is to stay on, used or not."""
+
+    minutes = forms.TypedChoiceField(label=_("For"), coerce=int)
+
+    def __init__(self, *args: Any, longest: timedelta, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [
+            (minutes, label)
+            for minutes, label in (
+                (30, _("30 minutes")),
+                (60, _("1 hour")),
+                (120, _("2 hours")),
+                (240, _("4 hours")),
+                (480, _("8 hours")),
+            )
+            if timedelta(minutes=minutes) <= longest
+        ]
+        self.fields["minutes"].choices = offered or [(1, _("as long as allowed"))]  # type: ignore[attr-defined]
+        self.initial.setdefault("minutes", 60)
+
+
+class ScheduleForm(forms.Form):
+    """A time of day on some weekdays."""
+
+    action = forms.ChoiceField(label=_("What"), choices=[(Schedule.Action.STOP, _("Stop")), (Schedule.Action.START, _("Start"))])
+    at = forms.TimeField(label=_("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    days = forms.TypedMultipleChoiceField(
+        label=_("On"), coerce=int, choices=list(enumerate(WEEKDAYS)), initial=WORKDAYS, widget=forms.CheckboxSelectMultiple
+    )
+    time_zone = forms.CharField(label=_("Time zone"), validators=[validate_zone], help_text=_("IANA name, e.g. Europe/Berlin."))
+
+    @property
+    def schedule(self) -> Schedule:
+        """What was typed, as a row that nobody has stored."""
+        given = self.cleaned_data
+        return Schedule(action=given["action"], at=given["at"], days=day_bits(given["days"]), time_zone=given["time_zone"])
+
+
+class TeamScheduleForm(ScheduleForm):
+    """A stop for everything that a team runs."""
+
+    action = None  # type: ignore[assignment]
+
+    @property
+    def schedule(self) -> Schedule:
+        given = self.cleaned_data
+        days = day_bits(given["days"])
+        return Schedule(action=Schedule.Action.STOP, at=given["at"], days=days, time_zone=given["time_zone"])
+
+
+class TighterForm(forms.Form):
+    """A team's own limits, in minutes, which only ever tighten the operators'."""
+
+    idle_minutes = forms.IntegerField(label=_("Idle for, minutes"), min_value=1, max_value=LONGEST)
+    maximum_life_minutes = forms.IntegerField(
+        label=_("Maximum life, minutes"), min_value=1, max_value=LONGEST, required=False, help_text=_("Empty: no limit.")
+    )
+    maximum_keep_minutes = forms.IntegerField(
+        label=_("Keep, at most, minutes"),
+        min_value=0,
+        max_value=LONGEST,
+        help_text=_("How far ahead people may keep an engine on."),
+    )
+    end_busy = forms.BooleanField(label=_("Release engines that are busy for too long"), required=False)
+    release_unknown = forms.BooleanField(
+        label=_("Release engines that fail to say for 30 minutes whether they work"), required=False
+    )
+
+    @classmethod
+    def of(cls, rule: IdleRule) -> Self:
+        """The form as a rule fills it."""
+        return cls(initial={name: getattr(rule, name) for name in cls.base_fields})
+
+    @property
+    def rule(self) -> IdleRule:
+        """What was typed, as a row that nobody has stored."""
+        return IdleRule(**self.cleaned_data)

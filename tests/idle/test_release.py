@@ -1,0 +1,352 @@
+"""Idle release with real engine processes: what is released, and what is not."""
+
+import json
+import threading
+import urllib.request
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from engines.activity import recorded
+from engines.errors import Unavailable
+from engines.models import IdleRule, Instance, Schedule, Use, UseSpan
+from engines.operations import idle as operations
+from engines.operations import instances, schedules
+from engines.release import looking, marking
+from engines.states import DesiredState
+from tenants.errors import NotAllowed, NotVisible
+from tests import factories
+from tests.driving import drive
+from tests.idle.conftest import record
+from tests.waiting import wait_until
+
+BIG = {"prompt": "a harbour at night", "steps": 60, "width": 1024, "height": 1024}
+
+
+def generate(instance: Instance, **changes: object) -> threading.Thread:
+    """Make the engine work for a while, as a program does that hangs up no sooner than it is done."""
+
+    def post() -> None:
+        body = json.dumps(BIG | changes).encode()
+        address = f"http://{instance.upstream}/sdapi/v1/txt2img"
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=60).read()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    wait_until(lambda: progress(instance)["state"]["job_count"])
+    return thread
+
+
+def progress(instance: Instance) -> dict:
+    with urllib.request.urlopen(f"http://{instance.upstream}/sdapi/v1/progress?skip_current_image=true", timeout=10) as answer:
+        return json.load(answer)
+
+
+def finish(instance: Instance, pass_time) -> bool:
+    """Let the notice pass, then do the second half."""
+    pass_time(instance, seconds=16)
+    return marking.finish(instance.pk)
+
+
+def test_an_idle_engine_is_released_and_its_data_is_kept(launch, look, pass_time):
+    instance = launch()
+    assert look(instance).why == "warm_up"
+    pass_time(instance, minutes=31)
+    use = look(instance)
+    assert (use.why, use.releasing_since) == ("one_more_look", None)
+    pass_time(instance, minutes=1)
+    use = look(instance)
+    assert (use.why, use.releasing_since is not None) == ("idle", True)
+    assert finish(instance, pass_time)
+    drive(instance, "stopped")
+    assert instance.reason == "gone"
+    reasons = list(instance.events.values_list("reason", flat=True))
+    assert reasons[-3:] == ["idle_released", "idle_released", "gone"]
+    wish = instance.events.get(kind="wish", reason="idle_released")
+    assert wish.actor is None
+    assert "idle after: 0:20:00" in wish.evidence
+    instances.resume_instance(instance=instance, by=instance.tenant.memberships.get())
+    drive(instance, "running")
+
+
+def test_a_running_generation_is_never_ended_with_the_tab_closed(launch, look, pass_time):
+    instance = launch()
+    pass_time(instance, hours=5)
+    work = generate(instance)
+    assert look(instance, times=2).why == "busy"
+    pass_time(instance, minutes=50)
+    use = look(instance)
+    assert (use.why, use.releasing_since, use.free_looks) == ("busy", None, 0)
+    work.join()
+    assert look(instance, times=2).why == "idle"
+    assert UseSpan.objects.filter(instance=instance, kind="work").count() >= 1
+
+
+def test_work_that_begins_during_the_notice_wins(launch, look, pass_time):
+    instance = launch()
+    pass_time(instance, hours=1)
+    assert look(instance, times=2).releasing_since is not None
+    work = generate(instance)
+    assert not finish(instance, pass_time)
+    work.join()
+    use = Use.objects.get(instance=instance)
+    assert (use.releasing_since, use.free_looks) == (None, 0)
+    instance.refresh_from_db()
+    assert instance.desired_state == DesiredState.RUNNING
+
+
+def test_an_open_tab_and_a_socket_that_comes_again_and_again_keep_nothing_on(launch, look, pass_time):
+    instance = launch()
+    pass_time(instance, hours=1)
+    record(instance, any_at=timezone.now())  # polls and sockets
+    assert look(instance, times=2).why == "idle"
+    record(instance, any_at=timezone.now())
+    assert finish(instance, pass_time)
+
+
+@pytest.mark.parametrize(("field", "why"), [("user_at", "used"), ("api_at", "called"), ("work_at", "stream")])
+def test_use_keeps_it_on(launch, look, pass_time, field, why):
+    instance = launch()
+    pass_time(instance, hours=1)
+    record(instance, **{field: timezone.now() - timedelta(minutes=2)})
+    use = look(instance, times=2)
+    assert (use.why, use.releasing_since) == (why, None)
+    assert abs((use.due_at - timezone.now()).total_seconds() - 17 * 60) < 30
+
+
+def test_a_request_that_gwauth_wrote_down_during_the_notice_wins(launch, look, pass_time):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    pass_time(instance, seconds=16)
+    record(instance, user_at=timezone.now())
+    assert not marking.finish(instance.pk)
+    instance.refresh_from_db()
+    assert (instance.desired_state, instance.use.releasing_since) == (DesiredState.RUNNING, None)
+
+
+def test_a_request_in_the_last_moment_wins_or_loses_but_never_both(launch, look, pass_time, transactional_db):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    pass_time(instance, seconds=16)
+    start, results = threading.Barrier(2), {}
+
+    def run(name, act):
+        try:
+            start.wait()
+            results[name] = act()
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=run, args=("released", lambda: marking.finish(instance.pk))),
+        threading.Thread(target=run, args=("kept", lambda: marking.clear(instance.slug))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    instance.refresh_from_db()
+    assert results["released"] != results["kept"]
+    assert (instance.desired_state == DesiredState.STOPPED) == results["released"]
+    assert instance.events.filter(kind="wish", reason="idle_released").count() == int(results["released"])
+
+
+def test_the_second_half_is_made_good_when_its_hint_is_lost_and_done_once_when_it_comes_twice(launch, look, pass_time):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    assert not marking.overdue().exists()  # the notice lasts
+    assert not marking.finish(instance.pk)
+    pass_time(instance, seconds=16)
+    assert [use.instance_id for use in marking.overdue()] == [instance.pk]
+    assert [marking.finish(instance.pk), marking.finish(instance.pk)] == [True, False]
+
+
+def test_an_engine_that_fails_to_answer_is_not_idle(launch, look, pass_time):
+    instance = launch("--touch", "x")  # answers 404 to everything but its health
+    pass_time(instance, hours=2)
+    use = look(instance, times=3)
+    assert (use.why, use.releasing_since, use.free_looks) == ("unknown", None, 0)
+    pass_time(instance, minutes=30)
+    use = look(instance)
+    assert (use.why, use.releasing_since) == ("unknown_too_long", None)
+    IdleRule.objects.create(name="all", release_unknown=True)
+    assert look(instance).releasing_since is not None
+
+
+def test_an_engine_that_cannot_be_asked_is_released_after_twice_the_time(launch, look, pass_time):
+    instance = launch("--touch", "x", family="http")
+    pass_time(instance, minutes=45)
+    assert look(instance, times=2).why == "warm_up"
+    pass_time(instance, minutes=6)
+    assert look(instance, times=2).why == "idle"
+    assert finish(instance, pass_time)
+
+
+def test_nothing_is_released_while_nobody_knows_who_uses_what(launch, look, pass_time, settings):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    pass_time(instance, seconds=16)
+    recorded._valkey.cache_clear()
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    try:
+        looking.look_at_all()
+        assert not marking.finish(instance.pk)
+    finally:
+        recorded._valkey.cache_clear()
+    instance.refresh_from_db()
+    assert (instance.desired_state, instance.use.releasing_since) == (DesiredState.RUNNING, None)
+
+
+def test_a_wish_during_the_notice_wins(launch, look, pass_time, ask):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    ask(operations.keep_instance, instance, duration=timedelta(hours=1))
+    assert not finish(instance, pass_time)
+    use = look(instance)
+    assert use.why == "kept"
+
+
+def test_people_keep_it_on_for_no_longer_than_the_rule_allows(launch, look, pass_time, ask, alice_in_acme):
+    instance = launch()
+    IdleRule.objects.create(name="short", maximum_keep_minutes=90)
+    until = operations.keep_instance(instance=instance, by=alice_in_acme, duration=timedelta(hours=9))
+    assert abs((until - timezone.now()).total_seconds() - 90 * 60) < 5
+    again = operations.keep_instance(instance=instance, by=alice_in_acme, duration=timedelta(minutes=5))
+    assert again == until  # never sooner than was asked before
+    IdleRule.objects.update(maximum_keep_minutes=0)
+    with pytest.raises(Unavailable):
+        operations.keep_instance(instance=instance, by=alice_in_acme, duration=timedelta(minutes=5))
+    assert instance.events.filter(reason="kept").count() == 2
+
+
+def test_it_is_released_as_soon_as_its_queue_is_empty_if_asked(launch, look, pass_time, ask):
+    instance = launch()
+    work = generate(instance)
+    record(instance, user_at=timezone.now())
+    ask(operations.release_when_free, instance, wanted=True)
+    assert look(instance, times=2).why == "busy"
+    work.join()
+    assert look(instance, times=2).why == "queue_empty"
+    assert finish(instance, pass_time)
+    assert instance.events.filter(kind="wish").last().reason == "queue_empty"
+
+
+def test_that_can_be_taken_back_and_is_refused_where_nothing_can_be_asked(launch, look, pass_time, ask):
+    instance = launch()
+    ask(operations.release_when_free, instance, wanted=True)
+    ask(operations.release_when_free, instance, wanted=False)
+    record(instance, user_at=timezone.now())
+    assert look(instance, times=2).why == "warm_up"
+    mute = launch("--touch", "x", family="http")
+    with pytest.raises(Unavailable):
+        ask(operations.release_when_free, mute, wanted=True)
+
+
+def test_strangers_and_colleagues_ask_nothing(launch, bob_in_bolt, acme):
+    instance = launch()
+    colleague = factories.join(factories.make_user("carl"), acme)
+    for by, refusal in ((bob_in_bolt, NotVisible), (colleague, NotAllowed)):
+        with pytest.raises(refusal):
+            operations.keep_instance(instance=instance, by=by, duration=timedelta(hours=1))
+        with pytest.raises(refusal):
+            operations.release_when_free(instance=instance, by=by, wanted=True)
+    assert not Use.objects.filter(instance=instance).exists()
+
+
+def test_another_run_begins_anew(launch, look, pass_time, ask):
+    instance = launch()
+    ask(operations.keep_instance, instance, duration=timedelta(hours=3))
+    ask(operations.release_when_free, instance, wanted=True)
+    ask(instances.pause_instance, instance)
+    drive(instance, "stopped")
+    ask(instances.resume_instance, instance)
+    drive(instance, "running")
+    use = look(instance)
+    assert (use.run_id, use.keep_until, use.when_free, use.why) == (instance.run_id, None, False, "warm_up")
+
+
+def test_the_longest_life_ends_also_what_is_used(launch, look, pass_time):
+    IdleRule.objects.create(name="half a day", maximum_life_minutes=12 * 60)
+    instance = launch()
+    pass_time(instance, hours=12)
+    record(instance, user_at=timezone.now())
+    work = generate(instance)
+    assert look(instance, times=2).why == "busy"
+    work.join()
+    assert look(instance, times=2).why == "life_over"
+    assert finish(instance, pass_time)
+
+
+def test_a_teams_rule_holds_where_it_is_stricter(launch, look, pass_time, acme):
+    IdleRule.objects.create(name="ours", author="tenant", tenant=acme, idle_minutes=5, exempt=True)
+    instance = launch()
+    pass_time(instance, minutes=14)
+    assert look(instance, times=2).why == "idle"
+    IdleRule.objects.filter(author="tenant").update(idle_minutes=500)
+    Use.objects.update(releasing_since=None, free_looks=0)
+    assert look(instance).why == "warm_up"
+
+
+NOW = datetime(2026, 3, 4, 18, 0, tzinfo=UTC)  # a Wednesday
+
+
+def schedule(by, instance, action, at=time(18), days=0b0000100):
+    return schedules.add_schedule(by=by, instance=instance, schedule=Schedule(action=action, at=at, days=days, time_zone="UTC"))
+
+
+def fire_at(made, now):
+    Schedule.objects.filter(pk=made.pk).update(done_until=now - timedelta(minutes=5))
+    schedules._fire(Schedule.objects.select_related("instance", "made_by").get(pk=made.pk), now)
+
+
+def test_a_schedule_stops_what_is_free_and_starts_it_again(launch, look, pass_time, alice_in_acme):
+    instance = launch()
+    stop = schedule(alice_in_acme, instance, "stop")
+    record(instance, user_at=timezone.now())
+    fire_at(stop, NOW)
+    assert Use.objects.get(instance=instance).stop_due_at == NOW
+    work = generate(instance)
+    assert look(instance, times=2).why == "busy"
+    work.join()
+    assert look(instance, times=2).why == "schedule"
+    assert finish(instance, pass_time)
+    drive(instance, "stopped")
+    start = schedule(alice_in_acme, instance, "start")
+    fire_at(start, NOW)
+    drive(instance, "running")
+    assert instance.events.filter(reason="schedule_started").count() == 1
+
+
+def test_a_schedule_fires_once_and_not_when_it_is_too_late(launch, alice_in_acme, ask):
+    instance = launch()
+    ask(instances.pause_instance, instance)
+    drive(instance, "stopped")
+    start = schedule(alice_in_acme, instance, "start")
+    fire_at(start, NOW + timedelta(hours=2))
+    assert not instance.events.filter(reason="schedule_started").exists()
+    fire_at(start, NOW)
+    late = Schedule.objects.select_related("instance", "made_by").get(pk=start.pk)
+    schedules._fire(late, NOW + timedelta(minutes=1))
+    assert instance.events.filter(reason="schedule_started").count() == 1
+
+
+def test_a_start_that_is_refused_is_told(launch, alice_in_acme, acme, ask):
+    instance = launch()
+    ask(instances.pause_instance, instance)
+    drive(instance, "stopped")
+    acme.max_running = 0
+    acme.save()
+    fire_at(schedule(alice_in_acme, instance, "start"), NOW)
+    event = instance.events.last()
+    assert event.reason == "schedule_failed"
+    assert "limit of 0 running instances" in event.evidence
+    instance.refresh_from_db()
+    assert instance.desired_state == DesiredState.STOPPED
