@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from engines.models import IdleRule, Instance, Schedule
 from engines.operations import idle_rules, schedules
-from engines.queries.instances import instance_in
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
+from engines.views.instance_page import Bound, operable, submit
 from engines.views.membership import PortalRequest, member
 from engines.views.release_page import policy_sentence
 from tenants import access
@@ -67,15 +67,13 @@ def add_to_team(request: PortalRequest, tenant_slug: str) -> HttpResponse:
 @login_required
 def add_to_instance(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Start or stop one instance at a time of day."""
-    membership = member(request, tenant_slug)
-    row = instance_in(membership, slug)
+    membership, row = operable(request, tenant_slug, slug)
     form = ScheduleForm(request.POST)
-    if form.is_valid():
+
+    def apply() -> None:
         schedules.add_schedule(by=membership, instance=row.instance, schedule=form.schedule)
-        messages.success(request, _("Saved."))
-    else:
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    return redirect(_tab(row.instance))
+
+    return submit(request, (membership, row), Bound("schedule_form", form, tab="release"), apply)
 
 
 @require_POST

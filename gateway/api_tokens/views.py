@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from engines.models import Instance
 from engines.queries.instances import instance_in
+from engines.rights import require_visit
 from engines.views.membership import PortalRequest, member
 from gateway.api_tokens.forms import ApiTokenForm
 from gateway.api_tokens.operations import Made, make_api_token, revoke_api_token
@@ -32,7 +33,10 @@ def of_tenant(request: PortalRequest, tenant_slug: str) -> HttpResponse:
 def of_instance(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """List the tokens of one engine, and make one."""
     membership = member(request, tenant_slug)
-    return _show_or_make(request, membership, instance_in(membership, slug).instance)
+    row = instance_in(membership, slug)
+    if not row.rights.wake:
+        require_visit(membership, row.instance)
+    return _show_or_make(request, membership, row.instance)
 
 
 @require_POST
