@@ -52,8 +52,9 @@ def question_sentence(question: Question, wish: InstanceEvent | None, *, user_id
 
 
 def is_reachable(instance: Instance) -> bool:
-    """Whether visitors are let through to it."""
-    return instance.state == InstanceState.RUNNING and bool(instance.upstream)
+    """Whether visitors are let through to it: not once somebody has asked it to rest, though it still runs."""
+    wanted = instance.desired_state == DesiredState.RUNNING
+    return wanted and instance.state == InstanceState.RUNNING and bool(instance.upstream)
 
 
 def is_coming(instance: Instance) -> bool:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from engines import live
 from engines.activity.recorded import ActivityUnavailable, Recorded, read
 from engines.idle import calendar
-from engines.idle.decision import Decision, Known, Look, Said, counted, decide, next_due
+from engines.idle.decision import SOON, Decision, Known, Look, Said, counted, decide, next_due
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use, UseSpan
 from engines.release import marking, spans, telling
@@ -156,8 +156,11 @@ def _write_down(case: Case, known: Known, decision: Decision, now: datetime) -> 
         "due_at": decision.due_at,
         "looked_at": now,
     }
-    shown = ("why", "due_at")
-    changes = any(getattr(case.use, field) != seen[field] for field in shown)
     Use.objects.filter(pk=case.use.pk, run_id=case.instance.run_id).update(**seen)
-    if changes:
+    if case.use.why != decision.why or (case.use.due_at != decision.due_at and _is_soon(now, case.use.due_at, decision.due_at)):
         live.announce(case.instance)
+
+
+def _is_soon(now: datetime, *moments: datetime | None) -> bool:
+    """Whether pages count down to one of these: all others would change every minute that somebody uses the engine."""
+    return any(moment is not None and moment - now <= SOON for moment in moments)
