@@ -157,10 +157,11 @@ def _write_down(case: Case, known: Known, decision: Decision, now: datetime) -> 
         "looked_at": now,
     }
     Use.objects.filter(pk=case.use.pk, run_id=case.instance.run_id).update(**seen)
-    if case.use.why != decision.why or (case.use.due_at != decision.due_at and _is_soon(now, case.use.due_at, decision.due_at)):
+    then, soon = _is_soon(case.use.due_at, case.use.looked_at), _is_soon(decision.due_at, now)
+    if case.use.why != decision.why or then != soon or (soon and case.use.due_at != decision.due_at):
         live.announce(case.instance)
 
 
-def _is_soon(now: datetime, *moments: datetime | None) -> bool:
-    """Whether pages count down to one of these: all others would change every minute that somebody uses the engine."""
-    return any(moment is not None and moment - now <= SOON for moment in moments)
+def _is_soon(due_at: datetime | None, looked_at: datetime | None) -> bool:
+    """Whether pages that were told of this look count down: moments further off would change every minute that it is used."""
+    return due_at is not None and looked_at is not None and due_at - looked_at <= SOON
