@@ -24,7 +24,7 @@ from engines.states import InstanceState
 from gateway import handoff
 from gateway.callers import ApiClient, Caller, TokenFacts, Visitor
 from gateway.models import ApiToken
-from gateway.waiting import is_coming, is_reachable, retry_seconds, waiting_sentence
+from gateway.waiting import is_coming, is_reachable, resting_sentence, retry_seconds
 from tenants import access
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, User
@@ -142,7 +142,7 @@ def _outcome(find: Callable[[], Instance]) -> Standing:
     return Standing(
         Verdict.RESTING,
         state=instance.state,
-        message=waiting_sentence(instance),
+        message=resting_sentence(instance),
         retry_seconds=retry_seconds(instance, now=timezone.now()),
         coming=is_coming(instance),
     )

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from engines.clusters.base import Load
 from engines.models import Instance, Use
+from engines.release import marking
 from engines.release.asking import words_of
 from engines.states import InstanceState
 from tenants.rights import gateway_channel
 from tests import factories
+from tests.driving import drive
 from tests.idle.conftest import record
 
 
@@ -102,9 +104,16 @@ def test_what_is_known_of_an_earlier_run_is_not_shown_of_this_one(running, page)
     assert "looks at it for the first time" in page("release")
 
 
-def test_the_page_says_why_it_stopped(running, page):
-    Instance.objects.update(state="stopped", desired_state="stopped", reason="idle_released", wish_reason="idle_released")
-    assert "Nobody used the engine" in page("release")
+def test_the_page_says_why_it_stopped(launch, look, pass_time, client, alice):
+    instance = launch()
+    pass_time(instance, hours=1)
+    look(instance, times=2)
+    pass_time(instance, seconds=16)
+    assert marking.finish(instance.pk)
+    drive(instance, "stopped")
+    client.force_login(alice)
+    for address in ("/acme/", f"/acme/instances/{instance.slug}/", f"/acme/instances/{instance.slug}/?tab=release"):
+        assert "Nobody used the engine and it was not working" in client.get(address).content.decode()
 
 
 @pytest.mark.parametrize(
