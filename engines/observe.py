@@ -275,14 +275,7 @@ def note(instance: Instance, reason: Reason, evidence: str) -> None:
     if last is not None and (last.kind, last.reason) == (InstanceEvent.Kind.NOTE, reason):
         return
     with transaction.atomic():
-        instance.events.create(
-            kind=InstanceEvent.Kind.NOTE,
-            at=timezone.now(),
-            reason=reason,
-            evidence=_storable(evidence),
-            generation=instance.generation,
-            run_id=instance.run_id,
-        )
+        instance.log(InstanceEvent.Kind.NOTE, reason, evidence=_storable(evidence))
         live.announce_on_commit(instance)
 
 

@@ -15,7 +15,7 @@ from engines.errors import IllegalTransition, StaleState
 from engines.models.catalog import Cluster, Placement
 from engines.reasons import EXPLANATIONS, RELEASES, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
-from tenants.models import Membership
+from tenants.models import Membership, User
 
 NAME_LENGTH = 60
 
@@ -200,6 +200,20 @@ class Instance(models.Model):
         for field, value in changes.items():
             setattr(self, field, value)
         return event
+
+    def log(
+        self, kind: str, reason: Reason, *, by: User | None = None, evidence: str = "", generation: int | None = None
+    ) -> "InstanceEvent":
+        """Append a wish or a note. `by`: None is the portal itself; `generation`: of another wish than the present one."""
+        return self.events.create(
+            kind=kind,
+            at=timezone.now(),
+            actor=by,
+            reason=reason,
+            evidence=evidence,
+            generation=self.generation if generation is None else generation,
+            run_id=self.run_id,
+        )
 
     def _deadline(self, state: InstanceState, now: datetime) -> datetime | None:
         limits = PHASE_LIMIT_SECONDS | {InstanceState.STARTING: self.engine_version.startup_limit_seconds}

@@ -53,13 +53,5 @@ def _lock_running(instance: Instance, by: Membership) -> Instance:
 def _ask(instance: Instance, by: Membership, reason: Reason, *, evidence: str = "", **changes: object) -> None:
     """Write what is asked; a release that has begun is off."""
     Use.objects.filter(instance=instance).update(releasing_since=None, free_looks=0, **changes)
-    instance.events.create(
-        kind=InstanceEvent.Kind.NOTE,
-        at=timezone.now(),
-        actor=by.user,
-        reason=reason,
-        evidence=evidence,
-        generation=instance.generation,
-        run_id=instance.run_id,
-    )
+    instance.log(InstanceEvent.Kind.NOTE, reason, by=by.user, evidence=evidence)
     live.announce_on_commit(instance)

@@ -82,7 +82,9 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     except IntegrityError as error:
         raise NameTaken(_("Somebody else took this name or volume a moment ago. Choose another.")) from error
     if volume.owner_id != owner.pk:
-        _log(instance, membership, Reason.COLLEAGUES_DATA, evidence=f"{volume.name} ({volume.owner})")
+        instance.log(
+            InstanceEvent.Kind.WISH, Reason.COLLEAGUES_DATA, by=membership.user, evidence=f"{volume.name} ({volume.owner})"
+        )
     _record_wish(instance, membership, Reason.LAUNCHED)
     return instance
 
@@ -146,7 +148,7 @@ def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
         return
     old, instance.name = instance.name, _free_name(tenant, name, besides=instance)
     instance.save(update_fields=["name"])
-    _log(instance, by, Reason.RENAMED, evidence=f"{old} → {instance.name}")
+    instance.log(InstanceEvent.Kind.WISH, Reason.RENAMED, by=by.user, evidence=f"{old} → {instance.name}")
     live.announce_on_commit(instance)
 
 
@@ -171,7 +173,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     if given_up:
         instance.settled_generation = instance.generation  # choosing a class is not yet a retry
     instance.save(update_fields=["gpu_class", "pool", "generation", "settled_generation"])
-    _log(instance, by, Reason.CLASS_CHANGED, evidence=f"{old} → {gpu_class}")
+    instance.log(InstanceEvent.Kind.WISH, Reason.CLASS_CHANGED, by=by.user, evidence=f"{old} → {gpu_class}")
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)
 
@@ -202,21 +204,9 @@ def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) ->
 
 
 def _record_wish(instance: Instance, by: Membership, reason: Reason) -> None:
-    _log(instance, by, reason)
+    instance.log(InstanceEvent.Kind.WISH, reason, by=by.user)
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)
-
-
-def _log(instance: Instance, by: Membership, reason: Reason, *, evidence: str = "") -> None:
-    instance.events.create(
-        kind=InstanceEvent.Kind.WISH,
-        at=timezone.now(),
-        actor=by.user,
-        reason=reason,
-        evidence=evidence,
-        generation=instance.generation,
-        run_id=instance.run_id,
-    )
 
 
 def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:

@@ -103,11 +103,4 @@ def _start(schedule: Schedule, due: datetime) -> None:
             return
     except PortalError as refusal:
         reason, evidence = Reason.SCHEDULE_FAILED, str(refusal)
-    instance.events.create(
-        kind=InstanceEvent.Kind.NOTE,
-        at=timezone.now(),
-        reason=reason,
-        evidence=evidence,
-        generation=instance.generation,
-        run_id=instance.run_id,
-    )
+    instance.log(InstanceEvent.Kind.NOTE, reason, evidence=evidence)

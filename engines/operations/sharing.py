@@ -37,7 +37,7 @@ def share_instance(*, instance: Instance, by: Membership, member: User | None, u
     share = Share.objects.create(
         tenant=instance.tenant, instance=instance, member=member, until=until, shared_by=by.user, created_at=now
     )
-    _note(instance, by, Reason.SHARED, _described(share))
+    instance.log(InstanceEvent.Kind.NOTE, Reason.SHARED, by=by.user, evidence=_described(share))
     tell_shared(share, by.user)
     live.announce_on_commit(instance)
     return share
@@ -62,7 +62,7 @@ def end_share(*, share: Share, by: Membership) -> None:
     if lasting is None:
         return
     Share.objects.filter(pk=lasting.pk).update(ended_at=now, ended_by=by.user)
-    _note(instance, by, Reason.SHARE_ENDED, _described(lasting))
+    instance.log(InstanceEvent.Kind.NOTE, Reason.SHARE_ENDED, by=by.user, evidence=_described(lasting))
     tell_share_ended(lasting, by.user)
     live.announce_on_commit(instance)
 
@@ -78,7 +78,7 @@ def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
     handover = Handover.objects.create(instance=instance, at=now, from_owner=former, to_owner=to, actor=by.user)
     ended = list(instance.shares.lasting(now).exclude(member=to).select_related("instance__tenant", "member"))
     instance.shares.lasting(now).update(ended_at=now, ended_by=by.user)
-    _note(instance, by, Reason.HANDED_OVER, f"{former} → {to}")
+    instance.log(InstanceEvent.Kind.NOTE, Reason.HANDED_OVER, by=by.user, evidence=f"{former} → {to}")
     tell_handed_over(instance, handover.pk, former=former, to=to, by=by.user)
     for share in ended:
         tell_share_ended(share, by.user)
@@ -91,7 +91,7 @@ def _change_end(share: Share, instance: Instance, by: Membership, until: datetim
         return
     share.until = until
     share.save(update_fields=["until"])
-    _note(instance, by, Reason.SHARE_CHANGED, _described(share))
+    instance.log(InstanceEvent.Kind.NOTE, Reason.SHARE_CHANGED, by=by.user, evidence=_described(share))
     live.announce_on_commit(instance)
 
 
@@ -116,16 +116,3 @@ def _require_able(instance: Instance, person: User, action: Action) -> None:
 def _described(share: Share) -> str:
     guest = str(share.member or share.tenant)
     return guest if share.until is None else f"{guest} → {share.until:%Y-%m-%d %H:%M %Z}"
-
-
-def _note(instance: Instance, by: Membership, reason: Reason, evidence: str) -> None:
-    """Write what somebody did besides wishing for a state."""
-    instance.events.create(
-        kind=InstanceEvent.Kind.NOTE,
-        at=timezone.now(),
-        actor=by.user,
-        reason=reason,
-        evidence=evidence,
-        generation=instance.generation,
-        run_id=instance.run_id,
-    )

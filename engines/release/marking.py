@@ -116,14 +116,7 @@ def _release(instance: Instance, use: Use, decision: Decision, known: Known, *, 
     reason, generation = REASONS[decision.why], instance.generation + 1
     unasked.update(releasing_since=None, when_free=False, stop_due_at=None)
     unmoved.update(desired_state=DesiredState.STOPPED, generation=generation, wish_reason=reason)
-    instance.events.create(
-        kind=InstanceEvent.Kind.WISH,
-        at=timezone.now(),
-        reason=reason,
-        evidence=evidence,
-        generation=generation,
-        run_id=instance.run_id,
-    )
+    instance.log(InstanceEvent.Kind.WISH, reason, evidence=evidence, generation=generation)
     tell_released(instance, decision, known, timezone.now())
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)
