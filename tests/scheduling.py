@@ -3,7 +3,7 @@
 from xdist.scheduler import LoadScopeScheduling
 
 # Directories whose tests share something that takes seconds to start.
-TOGETHER = ("tests/chaos/",)
+TOGETHER = ("tests/chaos/", "tests/e2e/")
 
 
 class ByDirectory(LoadScopeScheduling):

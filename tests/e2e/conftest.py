@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Headless, as root in a container, and without asking anybody outside this machine for anything.
@@ -22,12 +23,23 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
-    with Stack(tmp_path_factory.mktemp("e2e") / "data") as running:
+    directory = tmp_path_factory.mktemp("e2e")
+    with Stack(directory / "data") as running:
+        make_room(running, directory / "catalog.yaml")
         yield running
+
+
+def make_room(stack: Stack, path: Path) -> None:
+    """More slots than the demo has, and for everybody: the tests share the stack, and leave engines running."""
+    catalog = yaml.safe_load((ROOT / "catalog" / "demo.yaml").read_text())
+    catalog["clusters"][0]["slots"][0]["slots"] = 20
+    path.write_text(yaml.safe_dump(catalog))
+    stack.manage("load_catalog", str(path))
+    stack.manage("shell", "--no-imports", "-c", "from tenants.models import Tenant; Tenant.objects.update(max_running=20)")
 
 
 @pytest.fixture(scope="module")
