@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from engines.models import IdleRule, Instance, Schedule
 from engines.operations import idle_rules, schedules
+from engines.queries.idle import policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
 from engines.views.instance_page import Bound, operable, submit
 from engines.views.membership import PortalRequest, member
-from engines.views.release_page import policy_sentence
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, PortalError
@@ -121,6 +121,7 @@ def _page(request: PortalRequest, membership: Membership, bound: dict[str, BaseF
         "may_manage_all": access.may(membership, Action.OPERATE_ALL),
         "general_sentence": policy_sentence(general.policy),
         "own": own,
+        "own_sentence": policy_sentence(own.policy) if own else "",
         "tighter_form": TighterForm.of(own or general),
         "schedules": Schedule.objects.filter(tenant=membership.tenant, instance=None),
         "schedule_form": TeamScheduleForm(initial={"time_zone": membership.user.time_zone}),
