@@ -7,12 +7,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import live
+from engines.activity.recorded import Recorded
 from engines.errors import Unavailable
+from engines.idle.decision import next_due
 from engines.models import Instance, InstanceEvent, Use
 from engines.operations.locks import lock_instance
 from engines.reasons import Reason
 from engines.release.asking import is_mute
-from engines.release.knowing import use_of
+from engines.release.knowing import known_of, use_of
 from engines.release.rules import policy_for
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership
@@ -62,4 +64,13 @@ def _ask(instance: Instance, by: Membership, reason: Reason, *, evidence: str = 
         generation=instance.generation,
         run_id=instance.run_id,
     )
+    _foretell(instance)
     live.announce_on_commit(instance)
+
+
+def _foretell(instance: Instance) -> None:
+    """Say at once what the next look will say, up to a minute later: whoever asked looks at the page now."""
+    use, now = use_of(instance), timezone.now()
+    due = next_due(known_of(instance, use, Recorded(), now), policy_for(instance), now, mute=is_mute(instance))
+    if not due.release:
+        Use.objects.filter(pk=use.pk).update(why=due.why, due_at=due.due_at)

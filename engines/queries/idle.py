@@ -58,6 +58,11 @@ class Answer:
         return SENTENCES[self.why]
 
     @property
+    def may_keep(self) -> bool:
+        """Whether to offer to keep it on: not while somebody has, unless that is nearly over."""
+        return self.kept_until is None or self.is_soon
+
+    @property
     def is_soon(self) -> bool:
         """Whether somebody who looks should be warned."""
         if self.releasing:
@@ -80,7 +85,7 @@ def answer_of(instance: Instance, use: Use) -> Answer:
     why = Why(use.why)
     return Answer(
         why=why,
-        since=_since(why, use, instance),
+        since=_since(why, use),
         stops_at=None if why in HOLDS_BEYOND_DUE else use.due_at,
         evidence=use.evidence,
         kept_until=use.keep_until if use.keep_until and use.keep_until > timezone.now() else None,
@@ -119,7 +124,7 @@ def policy_sentence(policy: Policy) -> str:
     return " ".join(sentences)
 
 
-def _since(why: Why, use: Use, instance: Instance) -> datetime | None:
+def _since(why: Why, use: Use) -> datetime | None:
     moments = {
         Why.USED: use.user_at,
         Why.CALLED: use.api_at,
@@ -129,6 +134,5 @@ def _since(why: Why, use: Use, instance: Instance) -> datetime | None:
         Why.LOAD: use.busy_since,
         Why.UNKNOWN: use.unknown_since,
         Why.UNKNOWN_TOO_LONG: use.unknown_since,
-        Why.WARM_UP: instance.ready_at,
     }
     return moments.get(why)
