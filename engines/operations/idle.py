@@ -29,7 +29,7 @@ def keep_instance(*, instance: Instance, by: Membership, duration: timedelta) ->
     if not longest:
         raise Unavailable(_("%(name)s cannot be kept on: the rule for it does not allow that.") % {"name": instance.name})
     until = max(now + min(duration, longest), use.keep_until or now)
-    _ask(instance, by, Reason.KEPT, evidence=f"until {until:%F %T %Z}", keep_until=until, when_free=False)
+    _ask(instance, by, Reason.KEPT, evidence=f"→ {until:%F %R %Z}", keep_until=until, when_free=False)
     return until
 
 
