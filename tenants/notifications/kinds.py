@@ -114,9 +114,7 @@ _EVERY_KIND = (
             "“%(name)s” will be paused in %(minutes)d minutes",
             "minutes",
         ),
-        sentence=_(
-            "Nobody has used it for a while. Open it, or keep it on from its page, if you need it. Its data is kept."
-        ),
+        sentence=_("Nobody has used it for a while. Open it, or keep it on from its page, if you need it. Its data is kept."),
         link=_instance,
         example={"name": "Dragon", "minutes": 10},
         mail_patience=timedelta(minutes=15),
@@ -170,7 +168,7 @@ _EVERY_KIND = (
         label=_("An engine has run nearly as long as it may"),
         title=_("“%(name)s” has run nearly as long as it may"),
         sentence=_(
-            "It will be paused at %(ends_at)s, or as soon as it is free after that, even if somebody uses it. Its data is kept."
+            "It will be paused at %(ends_at)s or, if it is busy, once it is free. Its data is kept, and you can start it again."
         ),
         link=_instance,
         example={"name": "Dragon", "ends_at": "2027-01-31T18:00:00+00:00"},
@@ -183,7 +181,7 @@ _EVERY_KIND = (
         label=_("An engine is about to be paused by its schedule"),
         title=_("“%(name)s” will be paused by its schedule"),
         sentence=_(
-            "It will be paused at %(stops_at)s, or as soon as it is free after that. Keep it on from its page if you need it for longer."
+            "It will be paused at %(stops_at)s or, if it is busy, once it is free. Keep it on from its page if you need it."
         ),
         link=_instance,
         example={"name": "Dragon", "stops_at": "2027-01-31T18:00:00+00:00"},

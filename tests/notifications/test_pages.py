@@ -226,7 +226,7 @@ def test_a_new_secret_is_shown_once(as_anna: Client, endpoint, secret: str) -> N
     shown = body(as_anna, page)
     assert fresh in shown
     assert secret not in shown
-    assert "Two secrets sign until" in shown
+    assert "Both sign until" in shown
     assert fresh not in body(as_anna, page)
 
 
