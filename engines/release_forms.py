@@ -82,16 +82,16 @@ class TeamScheduleForm(ScheduleForm):
 class TighterForm(forms.Form):
     """A team's own limits, in minutes, which only ever tighten the operators'."""
 
-    idle_minutes = forms.IntegerField(label=_("Released after idle minutes"), min_value=1, max_value=LONGEST)
+    idle_minutes = forms.IntegerField(label=_("Idle for at most, minutes"), min_value=1, max_value=LONGEST)
     maximum_life_minutes = forms.IntegerField(
-        label=_("Minutes on at a time, at most"),
+        label=_("Runs for at most, minutes"),
         min_value=1,
         max_value=LONGEST,
         required=False,
         help_text=_("Empty: no limit."),
     )
     maximum_keep_minutes = forms.IntegerField(
-        label=_("Minutes kept on, at most"),
+        label=_("Kept on for at most, minutes"),
         min_value=0,
         max_value=LONGEST,
         help_text=_("How long people may keep an engine that nobody uses."),

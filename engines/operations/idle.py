@@ -70,6 +70,8 @@ def _ask(instance: Instance, by: Membership, reason: Reason, *, evidence: str = 
 
 def _foretell(instance: Instance) -> None:
     """Say at once what the next look will say, up to a minute later: whoever asked looks at the page now."""
+    if instance.ready_at is None:
+        return  # no look would see it either
     use, now = use_of(instance), timezone.now()
     due = next_due(known_of(instance, use, Recorded(), now), policy_for(instance), now, mute=is_mute(instance))
     if not due.release:
