@@ -82,7 +82,7 @@ class IdleRuleAdmin(ModelAdmin):
         (
             _("Working hours"),
             {
-                "fields": ("days", ("working_from", "working_until"), "time_zone"),
+                "fields": ("days", "working_from", "working_until", "time_zone"),
                 "description": _("Within them nothing is released for being idle."),
             },
         ),

@@ -1,9 +1,13 @@
 """The Release tab and the team's page: what holds, in words, and schedules that come and go."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from engines.models import Cluster, IdleRule, Instance, Schedule
+from engines.models import Cluster, IdleRule, Instance, Schedule, Use
 from engines.models.idle import day_bits
 from tenants.models import Role, Tenant, User
 from tests import factories
@@ -59,6 +63,28 @@ def test_a_schedule_comes_and_goes(as_alice: Client, page: str) -> None:
     answer = as_alice.post(f"/acme/release/schedules/{schedule.pk}/remove/")
     assert (answer.status_code, answer["Location"]) == (302, f"{page}?tab=release")
     assert not Schedule.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("use", "words", "is_warned"),
+    [
+        ({"why": "used", "minutes": 29}, "released <time", False),
+        ({"why": "used", "minutes": 5}, "released <time", True),
+        ({"why": "busy", "minutes": -5}, "It is busy.", False),
+        ({"why": "used", "minutes": 29, "when_free": True}, "released when its queue is empty", False),
+    ],
+)
+def test_the_list_says_when_each_engine_is_released(
+    as_alice: Client, page: str, use: dict[str, Any], words: str, is_warned: bool
+) -> None:
+    instance = Instance.objects.get()
+    Instance.objects.update(state="running", run_id="run", ready_at=timezone.now())
+    due = timezone.now() + timedelta(minutes=use.pop("minutes"))
+    Use.objects.create(instance=instance, run_id="run", due_at=due, **use)
+    shown = as_alice.get("/acme/").content.decode()
+    line = shown[shown.index("instance__stay") :].split("</span>")[0]
+    assert words in line
+    assert ("stay__soon" in line) == is_warned
 
 
 @pytest.mark.parametrize(
