@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from engines.idle.decision import Why
+from engines.idle.decision import SOON, Why
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
@@ -34,7 +34,6 @@ SENTENCES: dict[str, Promise] = {
     Why.BUSY_TOO_LONG: _("It has been busy for unusually long."),
     Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it is busy."),
 }
-SOON_SECONDS = 10 * 60
 HOLDS_BEYOND_DUE = frozenset({Why.BUSY, Why.STREAM, Why.LOAD, Why.UNKNOWN, Why.ONE_MORE_LOOK})
 """Reasons that hold an instance though nobody has used it for long enough."""
 
@@ -67,7 +66,7 @@ class Answer:
         """Whether somebody who looks should be warned."""
         if self.releasing:
             return True
-        return self.stops_at is not None and (self.stops_at - timezone.now()).total_seconds() <= SOON_SECONDS
+        return self.stops_at is not None and self.stops_at - timezone.now() <= SOON
 
 
 def why_on(instance: Instance) -> Answer | None:

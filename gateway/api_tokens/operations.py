@@ -16,6 +16,7 @@ from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership
+from tenants.notifications.operations import notify
 from tenants.rights import announce_rights_on_commit
 
 LIVE_LIMIT = 50
@@ -64,6 +65,8 @@ def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted)
         created_at=now,
         expires_at=now + wanted.lifetime,
     )
+    context = {"name": token.name, "by": by.user.username}
+    notify(tenant=by.tenant, kind="token_created", recipients=[by.user], key=token.key_id, subject=token.key_id, context=context)
     return Made(token, secret.text)
 
 
