@@ -23,6 +23,7 @@ class PortalErrorMiddleware:
         if isinstance(exception, NotVisible):
             raise Http404 from exception
         if isinstance(exception, PortalError):
-            status = 403 if isinstance(exception, NotAllowed) else 422
-            return render(request, "refused.html", {"refusal": str(exception)}, status=status)
+            denied = isinstance(exception, NotAllowed)
+            context = {"refusal": str(exception), "denied": denied}
+            return render(request, "refused.html", context, status=403 if denied else 422)
         return None

@@ -125,10 +125,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.PAUSED: Explanation(_("Pause requested. The data is kept, and the GPU goes back to the others.")),
     Reason.CANCELLED: Explanation(_("Cancelled before the engine was up. Nothing is charged.")),
     Reason.IDLE_RELEASED: Explanation(
-        _("Nobody used the engine and it was not working, so its GPU was released. The data is kept.")
+        _("Nobody used the engine and it was not busy, so its GPU was released. The data is kept.")
     ),
     Reason.QUEUE_EMPTY: Explanation(_("The queue was empty, so the GPU was released as asked. The data is kept.")),
-    Reason.SCHEDULE_STOPPED: Explanation(_("Stopped by its schedule. The data is kept.")),
+    Reason.SCHEDULE_STOPPED: Explanation(_("Paused by its schedule. The data is kept.")),
     Reason.LIFE_OVER: Explanation(
         _("It had run for as long as it may at a time. The data is kept, and it can be resumed at once.")
     ),
@@ -136,7 +136,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         _("The engine was busy for longer than it may be, so its GPU was released. The data is kept."), Fixer.TENANT_ADMIN
     ),
     Reason.UNKNOWN_TOO_LONG: Explanation(
-        _("Nobody used the engine and it did not say whether it works, so its GPU was released. The data is kept."),
+        _("Nobody used the engine and it did not say whether it was busy, so its GPU was released. The data is kept."),
         Fixer.OPERATOR,
     ),
     Reason.KEPT: Explanation(_("Asked to stay on for longer.")),

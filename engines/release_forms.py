@@ -11,6 +11,8 @@ from engines.models.idle import WEEKDAYS, day_bits
 from tenants.zones import validate_zone
 
 WORKDAYS = [0, 1, 2, 3, 4]
+UNSET_ZONE = "UTC"
+"""What everybody's zone is who never chose one; the browser knows better."""
 LONGEST = 366 * 24 * 60
 
 
@@ -39,12 +41,24 @@ class KeepForm(forms.Form):
 class ScheduleForm(forms.Form):
     """A time of day on some weekdays."""
 
-    action = forms.ChoiceField(label=_("What"), choices=[(Schedule.Action.STOP, _("Stop")), (Schedule.Action.START, _("Start"))])
+    action = forms.ChoiceField(
+        label=_("What happens"), choices=[(Schedule.Action.STOP, _("Pause")), (Schedule.Action.START, _("Start"))]
+    )
     at = forms.TimeField(label=_("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        validators=[validate_zone],
+        help_text=_("For example Europe/Berlin."),
+        widget=forms.TextInput(attrs={"data-zones": "", "autocomplete": "off", "spellcheck": "false"}),
+    )
     days = forms.TypedMultipleChoiceField(
         label=_("On"), coerce=int, choices=list(enumerate(WEEKDAYS)), initial=WORKDAYS, widget=forms.CheckboxSelectMultiple
     )
-    time_zone = forms.CharField(label=_("Time zone"), validators=[validate_zone], help_text=_("IANA name, e.g. Europe/Berlin."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_bound and self.initial.get("time_zone") == UNSET_ZONE:
+            self.fields["time_zone"].widget.attrs["data-zones"] = "guess"
 
     @property
     def schedule(self) -> Schedule:
@@ -68,19 +82,23 @@ class TeamScheduleForm(ScheduleForm):
 class TighterForm(forms.Form):
     """A team's own limits, in minutes, which only ever tighten the operators'."""
 
-    idle_minutes = forms.IntegerField(label=_("Idle for, minutes"), min_value=1, max_value=LONGEST)
+    idle_minutes = forms.IntegerField(label=_("Idle for at most, minutes"), min_value=1, max_value=LONGEST)
     maximum_life_minutes = forms.IntegerField(
-        label=_("Maximum life, minutes"), min_value=1, max_value=LONGEST, required=False, help_text=_("Empty: no limit.")
+        label=_("Runs for at most, minutes"),
+        min_value=1,
+        max_value=LONGEST,
+        required=False,
+        help_text=_("Empty: no limit."),
     )
     maximum_keep_minutes = forms.IntegerField(
-        label=_("Keep, at most, minutes"),
+        label=_("Kept on for at most, minutes"),
         min_value=0,
         max_value=LONGEST,
-        help_text=_("How far ahead people may keep an engine on."),
+        help_text=_("How long people may keep an engine that nobody uses."),
     )
     end_busy = forms.BooleanField(label=_("Release engines that are busy for too long"), required=False)
     release_unknown = forms.BooleanField(
-        label=_("Release engines that fail to say for 30 minutes whether they work"), required=False
+        label=_("Release engines that have not said for 30 minutes whether they are busy"), required=False
     )
 
     @classmethod

@@ -15,9 +15,10 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from engines.admin.records import RecordAdmin
+from engines.idle.policy import Policy
 from engines.models import Engine, IdleRule, Schedule, Use
 from engines.models.idle import WEEKDAYS, day_bits
-from engines.queries.idle import SENTENCES
+from engines.queries.idle import SENTENCES, policy_sentence
 from engines.queries.simulating import CHOICES, simulate
 from tenants.models import Tenant
 
@@ -68,11 +69,28 @@ class IdleRuleAdmin(ModelAdmin):
     search_fields = ("name",)
     readonly_fields = ("author",)
     fieldsets = (
-        (None, {"fields": (("name", "position"), ("enabled", "author"), "tenant", ("engine", "gpu_class"))}),
-        (_("Idle"), {"fields": ("exempt", ("idle_minutes", "warm_up_minutes"), ("minimum_run_minutes", "maximum_keep_minutes"))}),
-        (_("Limits"), {"fields": (("maximum_life_minutes", "maximum_busy_minutes"), ("end_busy", "release_unknown"))}),
-        (_("Working hours"), {"fields": ("days", ("working_from", "working_until"), "time_zone")}),
+        (None, {"fields": ("name", "position", ("enabled", "author"))}),
+        (
+            _("Which engines"),
+            {"fields": ("tenant", "engine", "gpu_class"), "description": _("What is left empty fits every one.")},
+        ),
+        (
+            _("When idle"),
+            {"fields": ("exempt", "idle_minutes", "warm_up_minutes", "minimum_run_minutes", "maximum_keep_minutes")},
+        ),
+        (_("Limits"), {"fields": ("maximum_life_minutes", "maximum_busy_minutes", "end_busy", "release_unknown")}),
+        (
+            _("Working hours"),
+            {
+                "fields": ("days", "working_from", "working_until", "time_zone"),
+                "description": _("Within them nothing is released for being idle."),
+            },
+        ),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say above the list what holds where no rule fits."""
+        return super().changelist_view(request, {**(extra_context or {}), "without_rule": policy_sentence(Policy())})
 
     def get_urls(self) -> list[URLPattern]:
         simulator = self.admin_site.admin_view(self.simulator)
@@ -99,19 +117,19 @@ class SimulatorForm(forms.Form):
     """What to replay."""
 
     tenant = forms.ModelChoiceField(
-        label=_("tenant"), queryset=Tenant.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
+        label=_("Tenant"), queryset=Tenant.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
     )
     engine = forms.ModelChoiceField(
-        label=_("engine"), queryset=Engine.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
+        label=_("Engine"), queryset=Engine.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
     )
     warm_up_minutes = forms.IntegerField(
-        label=_("warm-up, minutes"), min_value=0, max_value=1440, initial=10, widget=UnfoldAdminIntegerFieldWidget
+        label=_("Warm-up, minutes"), min_value=0, max_value=1440, initial=10, widget=UnfoldAdminIntegerFieldWidget
     )
 
 
 @admin.register(Use)
 class UseAdmin(RecordAdmin):
-    list_display = ("instance", "tenant", "sentence", "due_at", "user_at", "api_at", "busy_since", "unknown_since", "looked_at")
+    list_display = ("instance", "tenant", "sentence", "due_at", "user_at", "api_at", "busy_since")
     list_filter = (("why", ChoicesDropdownFilter), ("instance__tenant", AutocompleteSelectFilter))
     list_select_related = ("instance__tenant",)
     search_fields = ("instance__name", "instance__slug")

@@ -24,7 +24,7 @@ IN_A_ROW = timedelta(minutes=3)
 
 
 class Why(StrEnum):
-    """Why an instance is still on, or is released. Stored; sentences are in engines.idle.words."""
+    """Why an instance is still on, or is released. Stored; sentences are in engines.queries.idle."""
 
     # still on
     EXEMPT = "exempt"

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from engines.idle.decision import Why
@@ -33,7 +34,9 @@ class IdleRule(models.Model):
         TENANT = "tenant", _("tenant")
 
     name = models.CharField(_("name"), max_length=80)
-    position = models.PositiveIntegerField(_("position"), default=100, help_text=_("The first rule that fits holds."))
+    position = models.PositiveIntegerField(
+        _("position"), default=100, help_text=_("Lowest first: the first rule that fits holds.")
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     author = models.CharField(_("set by"), max_length=8, choices=Author.choices, default=Author.OPERATOR, editable=False)
     tenant = models.ForeignKey(
@@ -61,9 +64,11 @@ class IdleRule(models.Model):
     release_unknown = models.BooleanField(
         _("release when unknown"),
         default=False,
-        help_text=_("Release engines that fail to say for 30 minutes whether they work."),
+        help_text=_("Release engines that have not said for 30 minutes whether they are busy."),
     )
-    maximum_keep_minutes = _minutes(_("keep, at most, minutes"), 240, help_text=_("How far ahead people may keep an engine on."))
+    maximum_keep_minutes = _minutes(
+        _("maximum keep, minutes"), 240, help_text=_("How long people may keep an engine that nobody uses.")
+    )
     working_days = models.PositiveSmallIntegerField(
         _("working days"), default=0, validators=[MaxValueValidator(EVERY_DAY)], help_text=_("One bit a weekday, Monday first.")
     )
@@ -229,6 +234,9 @@ class Schedule(models.Model):
         """The weekdays in words."""
         if self.days == EVERY_DAY:
             return str(_("every day"))
+        first, last = min(self.weekdays), max(self.weekdays)
+        if 2 <= last - first == len(self.weekdays) - 1:
+            return gettext("%(first)s to %(last)s") % {"first": WEEKDAYS[first], "last": WEEKDAYS[last]}
         return ", ".join(str(WEEKDAYS[day]) for day in sorted(self.weekdays))
 
 

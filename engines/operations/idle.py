@@ -7,12 +7,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import live
+from engines.activity.recorded import Recorded
 from engines.errors import Unavailable
+from engines.idle.decision import next_due
 from engines.models import Instance, InstanceEvent, Use
 from engines.operations.locks import lock_instance
 from engines.reasons import Reason
 from engines.release.asking import is_mute
-from engines.release.knowing import use_of
+from engines.release.knowing import known_of, use_of
 from engines.release.rules import policy_for
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership
@@ -27,7 +29,7 @@ def keep_instance(*, instance: Instance, by: Membership, duration: timedelta) ->
     if not longest:
         raise Unavailable(_("%(name)s cannot be kept on: the rule for it does not allow that.") % {"name": instance.name})
     until = max(now + min(duration, longest), use.keep_until or now)
-    _ask(instance, by, Reason.KEPT, evidence=f"until {until:%F %T %Z}", keep_until=until, when_free=False)
+    _ask(instance, by, Reason.KEPT, evidence=f"→ {until:%F %R %Z}", keep_until=until, when_free=False)
     return until
 
 
@@ -54,4 +56,15 @@ def _ask(instance: Instance, by: Membership, reason: Reason, *, evidence: str = 
     """Write what is asked; a release that has begun is off."""
     Use.objects.filter(instance=instance).update(releasing_since=None, free_looks=0, **changes)
     instance.log(InstanceEvent.Kind.NOTE, reason, by=by.user, evidence=evidence)
+    _foretell(instance)
     live.announce_on_commit(instance)
+
+
+def _foretell(instance: Instance) -> None:
+    """Say at once what the next look will say, up to a minute later: whoever asked looks at the page now."""
+    if instance.ready_at is None:
+        return  # no look would see it either
+    use, now = use_of(instance), timezone.now()
+    due = next_due(known_of(instance, use, Recorded(), now), policy_for(instance), now, mute=is_mute(instance))
+    if not due.release:
+        Use.objects.filter(pk=use.pk).update(why=due.why, due_at=due.due_at)

@@ -1,36 +1,38 @@
-"""Why is it still on, and when will it stop? The last look's answer, for people."""
+"""Why is it still on, and when will it stop? The last look's answer and the rule behind it, for people."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from engines.idle.decision import SOON, Why
+from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
 from engines.states import DesiredState, InstanceState
 
 SENTENCES: dict[str, Promise] = {
-    Why.EXEMPT: _("A rule exempts it from being released when idle."),
+    Why.EXEMPT: _("A rule keeps it from being released for being idle."),
     Why.WARM_UP: _("It has just become ready."),
-    Why.MINIMUM_RUN: _("It runs for at least as long as its rule says."),
+    Why.MINIMUM_RUN: _("Its rule keeps it on for a while after each start."),
     Why.USED: _("Somebody used it."),
     Why.CALLED: _("A program called it."),
     Why.KEPT: _("Somebody asked to keep it on."),
     Why.WORKING_HOURS: _("Engines stay on in working hours."),
-    Why.BUSY: _("It is working."),
-    Why.STREAM: _("A page waits for a result."),
-    Why.LOAD: _("Its processor or GPU is working."),
-    Why.UNKNOWN: _("It does not say whether it works."),
+    Why.BUSY: _("It is busy."),
+    Why.STREAM: _("Somebody’s page is waiting for a result."),
+    Why.LOAD: _("Its processor or GPU is busy."),
+    Why.UNKNOWN: _("It does not say whether it is busy."),
     Why.ONE_MORE_LOOK: _("Nobody uses it and it is free. One more look, then it is released."),
     Why.IDLE: _("Nobody uses it and it is free. It is being released."),
     Why.QUEUE_EMPTY: _("Its queue is empty. It is being released, as asked."),
-    Why.SCHEDULE: _("Its schedule stops it."),
+    Why.SCHEDULE: _("Its schedule pauses it."),
     Why.LIFE_OVER: _("It has run for as long as it may at a time."),
     Why.BUSY_TOO_LONG: _("It has been busy for unusually long."),
-    Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it works."),
+    Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it is busy."),
 }
 HOLDS_BEYOND_DUE = frozenset({Why.BUSY, Why.STREAM, Why.LOAD, Why.UNKNOWN, Why.ONE_MORE_LOOK})
 """Reasons that hold an instance though nobody has used it for long enough."""
@@ -55,6 +57,11 @@ class Answer:
         return SENTENCES[self.why]
 
     @property
+    def may_keep(self) -> bool:
+        """Whether to offer to keep it on: not while somebody has, unless that is nearly over."""
+        return self.kept_until is None or self.is_soon
+
+    @property
     def is_soon(self) -> bool:
         """Whether somebody who looks should be warned."""
         if self.releasing:
@@ -77,7 +84,7 @@ def answer_of(instance: Instance, use: Use) -> Answer:
     why = Why(use.why)
     return Answer(
         why=why,
-        since=_since(why, use, instance),
+        since=_since(why, use),
         stops_at=None if why in HOLDS_BEYOND_DUE else use.due_at,
         evidence=use.evidence,
         kept_until=use.keep_until if use.keep_until and use.keep_until > timezone.now() else None,
@@ -94,7 +101,29 @@ def schedules_of(instance: Instance) -> list[Schedule]:
     return [each for each in of_tenant if each.instance_id in {None, instance.pk}]
 
 
-def _since(why: Why, use: Use, instance: Instance) -> datetime | None:
+def policy_sentence(policy: Policy) -> str:
+    """Say the rule in words."""
+    sentences = []
+    if policy.exempt:
+        sentences.append(gettext("Never released for being idle."))
+    else:
+        minutes = int(policy.idle.total_seconds() // 60)
+        idle = ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+        sentences.append(gettext("Released when it is free and nobody has used it for %(time)s.") % {"time": idle})
+    if policy.maximum_life is not None:
+        hours = policy.maximum_life.total_seconds() / 3600
+        sentences.append(gettext("On for at most %(hours)s h at a time.") % {"hours": f"{hours:.3g}"})
+    if policy.hours is not None:
+        sentences.append(
+            gettext("Not released for being idle between %(begin)s and %(until)s (%(zone)s) on working days.")
+            % {"begin": f"{policy.hours.begin:%H:%M}", "until": f"{policy.hours.until:%H:%M}", "zone": policy.hours.zone}
+        )
+    if policy.name:
+        sentences.append(gettext("Rule: %(name)s.") % {"name": policy.name})
+    return " ".join(sentences)
+
+
+def _since(why: Why, use: Use) -> datetime | None:
     moments = {
         Why.USED: use.user_at,
         Why.CALLED: use.api_at,
@@ -104,6 +133,5 @@ def _since(why: Why, use: Use, instance: Instance) -> datetime | None:
         Why.LOAD: use.busy_since,
         Why.UNKNOWN: use.unknown_since,
         Why.UNKNOWN_TOO_LONG: use.unknown_since,
-        Why.WARM_UP: instance.ready_at,
     }
     return moments.get(why)

@@ -25,8 +25,8 @@ class Entry:
     detail: str = ""
 
 
-# Who was let in, and whose it is, is for everybody in the tenant to know.
-_FOR_EVERYBODY = {Reason.SHARED, Reason.SHARE_CHANGED, Reason.SHARE_ENDED, Reason.HANDED_OVER}
+# Who was let in, whose it is, and until when it is kept on, is for everybody in the tenant to know.
+_FOR_EVERYBODY = {Reason.KEPT, Reason.SHARED, Reason.SHARE_CHANGED, Reason.SHARE_ENDED, Reason.HANDED_OVER}
 
 
 def timeline_of(instance: Instance) -> list[Entry]:

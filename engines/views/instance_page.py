@@ -31,12 +31,12 @@ from tenants.models import Membership
 
 TABS: dict[str, Promise] = {
     "overview": gettext_lazy("Overview"),
-    "timeline": gettext_lazy("Timeline"),
-    "log": gettext_lazy("Log"),
-    "release": gettext_lazy("Release"),
-    "costs": gettext_lazy("Costs"),
     "files": gettext_lazy("Files"),
     "data": gettext_lazy("Data"),
+    "log": gettext_lazy("Log"),
+    "timeline": gettext_lazy("Timeline"),
+    "release": gettext_lazy("Release"),
+    "costs": gettext_lazy("Costs"),
     "access": gettext_lazy("Access"),
     "api": gettext_lazy("API access"),
     "settings": gettext_lazy("Settings"),

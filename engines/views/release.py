@@ -1,6 +1,7 @@
 """When engines are released: schedules of one, and limits and schedules of a whole team."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,12 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from engines.idle.policy import Policy
 from engines.models import IdleRule, Instance, Schedule
 from engines.operations import idle_rules, schedules
+from engines.queries.idle import policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
 from engines.views.instance_page import Bound, operable, submit
 from engines.views.membership import PortalRequest, member
-from engines.views.release_page import policy_sentence
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, PortalError
@@ -86,6 +88,11 @@ def remove(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     return redirect(_tab(schedule.instance) if schedule.instance else reverse("release", args=[tenant_slug]))
 
 
+def _limits(own: IdleRule) -> Policy:
+    """What the team's rule limits; that it exempts means only that it loosens nothing."""
+    return replace(own.policy, exempt=False, name="")
+
+
 def _manager(request: PortalRequest, tenant_slug: str) -> Membership:
     membership = member(request, tenant_slug)
     access.require(membership, Action.OPERATE_ALL)
@@ -121,6 +128,7 @@ def _page(request: PortalRequest, membership: Membership, bound: dict[str, BaseF
         "may_manage_all": access.may(membership, Action.OPERATE_ALL),
         "general_sentence": policy_sentence(general.policy),
         "own": own,
+        "own_sentence": policy_sentence(_limits(own)) if own else "",
         "tighter_form": TighterForm.of(own or general),
         "schedules": Schedule.objects.filter(tenant=membership.tenant, instance=None),
         "schedule_form": TeamScheduleForm(initial={"time_zone": membership.user.time_zone}),

@@ -19,15 +19,15 @@ class ApiTokenForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=60, help_text=_("What uses it, for instance “nightly batch”."))
     scope = forms.ChoiceField(label=_("It may"), choices=ApiToken.Scope.choices, initial=ApiToken.Scope.USE)
-    days = forms.TypedChoiceField(label=_("It lasts"), choices=LIVES, initial=90, coerce=int)
+    days = forms.TypedChoiceField(label=_("Ends after"), choices=LIVES, initial=90, coerce=int)
     rules = forms.CharField(
-        label=_("Paths"),
+        label=_("Only for"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "POST /prompt\nGET /history/*"}),
-        help_text=_("One per line, perhaps with a method; * stands for anything. Empty: every path."),
+        help_text=_("Paths, one per line, perhaps with a method; * stands for anything. Empty: every path."),
     )
     networks = forms.CharField(
-        label=_("From addresses"),
+        label=_("Only from"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "192.0.2.0/24"}),
         help_text=_("Addresses or networks, one per line. Empty: from anywhere."),
@@ -35,7 +35,8 @@ class ApiTokenForm(forms.Form):
 
     def clean_rules(self) -> list[str]:
         """Read each line, and name the one that is no rule."""
-        return _lines(self.cleaned_data["rules"], read_rule, RULES_LIMIT, gettext("“%(text)s” is no path. Begin it with /."))
+        refusal = gettext("“%(text)s” is not a path. A path begins with /.")
+        return _lines(self.cleaned_data["rules"], read_rule, RULES_LIMIT, refusal)
 
     def clean_networks(self) -> list[str]:
         """Read each line, and name the one that is no network."""

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -50,7 +51,7 @@ def revoke(request: PortalRequest, tenant_slug: str, key_id: str) -> HttpRespons
     revoke_api_token(token=token, by=membership)
     messages.success(request, _("“%(name)s” is revoked.") % {"name": token.name})
     if token.instance is not None and request.POST.get("origin") == "instance":
-        return redirect("instance-api", tenant_slug, token.instance.slug)
+        return redirect(reverse("instance", args=[tenant_slug, token.instance.slug]) + "?tab=api")
     return redirect("tenant-api", tenant_slug)
 
 

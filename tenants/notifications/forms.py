@@ -33,7 +33,7 @@ class EndpointForm(forms.Form):
         choices=_kinds_of_webhooks,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Choose nothing for everything, also what is added later."),
+        help_text=_("Choose none to have everything sent, whatever is added later included."),
     )
 
     def clean_url(self) -> str:
@@ -58,4 +58,4 @@ class ChoicesForm(forms.Form):
     """Which e-mail a person wants, and in which language."""
 
     kinds = forms.MultipleChoiceField(choices=_kinds_of_mail, required=False)
-    language = forms.ChoiceField(label=_("Language of e-mails"), choices=settings.LANGUAGES, required=False)
+    language = forms.ChoiceField(label=_("Language of e-mail"), choices=settings.LANGUAGES, required=False)

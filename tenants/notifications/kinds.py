@@ -114,7 +114,7 @@ _EVERY_KIND = (
             "“%(name)s” will be paused in %(minutes)d minutes",
             "minutes",
         ),
-        sentence=_("Nobody has used it for a while. Open it, or keep it on its page, if you still need it. Its data is kept."),
+        sentence=_("Nobody has used it for a while. Open it, or keep it on from its page, if you need it. Its data is kept."),
         link=_instance,
         example={"name": "Dragon", "minutes": 10},
         mail_patience=timedelta(minutes=15),
@@ -157,7 +157,7 @@ _EVERY_KIND = (
             "“%(name)s” has been busy for %(hours)d hours",
             "hours",
         ),
-        sentence=_("If you do not expect it to be, look at what it does: work that hangs keeps a GPU from being free."),
+        sentence=_("If that surprises you, look at what it is doing: work that hangs holds on to its GPU."),
         link=_instance,
         example={"name": "Dragon", "hours": 12},
     ),
@@ -167,7 +167,9 @@ _EVERY_KIND = (
         category=Category.ENGINES,
         label=_("An engine has run nearly as long as it may"),
         title=_("“%(name)s” has run nearly as long as it may"),
-        sentence=_("It will be paused at %(ends_at)s, also if it is in use. Its data is kept, and you can start it again."),
+        sentence=_(
+            "It will be paused at %(ends_at)s or, if it is busy, once it is free. Its data is kept, and you can start it again."
+        ),
         link=_instance,
         example={"name": "Dragon", "ends_at": "2027-01-31T18:00:00+00:00"},
         mail_patience=timedelta(hours=1),
@@ -178,7 +180,9 @@ _EVERY_KIND = (
         category=Category.ENGINES,
         label=_("An engine is about to be paused by its schedule"),
         title=_("“%(name)s” will be paused by its schedule"),
-        sentence=_("Its working hours end at %(stops_at)s. Keep it on its page if you need it longer."),
+        sentence=_(
+            "It will be paused at %(stops_at)s or, if it is busy, once it is free. Keep it on from its page if you need it."
+        ),
         link=_instance,
         example={"name": "Dragon", "stops_at": "2027-01-31T18:00:00+00:00"},
         mail_patience=timedelta(hours=1),

@@ -22,7 +22,7 @@ def test_a_program_uses_and_wakes_an_engine_until_its_token_is_revoked(page: Pag
     page.get_by_role("link", name="API access", exact=True).click()
     page.get_by_label("Name").fill("nightly batch")
     page.get_by_label("It may").select_option("wake")
-    page.get_by_label("Paths").fill("POST /sdapi/v1/txt2img")
+    page.get_by_label("Only for").fill("POST /sdapi/v1/txt2img")
     page.get_by_role("button", name="Make token").click()
     expect(page.get_by_role("heading", name="“nightly batch” is made")).to_be_visible()
     page.get_by_role("button", name="Copy the token").click()

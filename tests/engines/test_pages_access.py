@@ -45,7 +45,7 @@ def test_it_says_who_may_enter_and_offers_whom_one_may_let_in(as_alice: Client, 
         factories.join(factories.make_user(name), acme, role)
     factories.join(factories.make_user("gone", is_active=False), acme)
     answer = as_alice.get(page, {"tab": "access"})
-    assert "Nobody but alice may enter this engine." in answer.content.decode()
+    assert "Nobody but you may enter this engine." in answer.content.decode()
     assert [label for _value, label in answer.context["share_form"].fields["guest"].choices] == [
         "Choose…",
         "Everybody in Acme Studio who may use engines",

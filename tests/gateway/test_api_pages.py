@@ -53,12 +53,12 @@ def test_a_token_for_all_engines(acme, make_row, alice_client):
     make_row()
     assert SECRET.search(alice_client.post("/acme/api/", TYPED).content.decode())
     assert ApiToken.objects.get().instance is None
-    assert "all that its maker may visit" in alice_client.get("/acme/api/").content.decode()
+    assert "all that its maker may enter" in alice_client.get("/acme/api/").content.decode()
 
 
 REFUSALS = [
     ({"name": ""}, "This field is required."),
-    ({"rules": "prompt"}, "“prompt” is no path. Begin it with /."),
+    ({"rules": "prompt"}, "“prompt” is not a path. A path begins with /."),
     ({"rules": "\n".join(["/x"] * 21)}, "At most 20 lines."),
     ({"networks": "10.0.0.1/8"}, "“10.0.0.1/8” is neither an address nor a network such as 192.0.2.0/24."),
     ({"days": "3650"}, "Select a valid choice."),

@@ -44,11 +44,11 @@ def address(instance: Instance, path: str = "/deep?link=1") -> str:
     return reverse("waking", args=[instance.slug]) + "?" + f"rd={path.replace('?', '%3F').replace('=', '%3D')}"
 
 
-BUTTONS = ("Start", "Try again", "Cancel")
+BUTTONS = ("Start", "Retry", "Cancel")
 QUEUED = STARTING | {"state": "queued", "reason": "no_capacity"}
 CASES = [
     (PAUSED, "{name} is paused.", "Pause requested. The data is kept, and the GPU goes back to the others.", "Start"),
-    (FAILED, "{name} could not run.", "The engine ended by itself. Its data is safe. Look at its log", "Try again"),
+    (FAILED, "{name} could not run.", "The engine ended by itself. Its data is safe. Look at its log", "Retry"),
     (STARTING, "{name} is starting.", "The engine process is up and loading.", "Cancel"),
     (QUEUED, "{name} waits for a free GPU.", "All GPUs of this class are in use.", "Cancel"),
 ]

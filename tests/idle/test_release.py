@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from engines.activity import recorded
 from engines.errors import Unavailable
+from engines.idle.decision import Why
 from engines.models import IdleRule, Instance, Schedule, Use, UseSpan
 from engines.operations import idle as operations
 from engines.operations import instances, schedules
+from engines.queries.idle import why_on
 from engines.release import looking, marking
 from engines.states import DesiredState
 from tenants.errors import NotAllowed, NotVisible
@@ -221,6 +223,9 @@ def test_people_keep_it_on_for_no_longer_than_the_rule_allows(launch, look, pass
     assert abs((until - timezone.now()).total_seconds() - 90 * 60) < 5
     again = operations.keep_instance(instance=instance, by=alice_in_acme, duration=timedelta(minutes=5))
     assert again == until  # never sooner than was asked before
+    answer = why_on(Instance.objects.select_related("use").get(pk=instance.pk))
+    assert answer is not None
+    assert (answer.why, answer.stops_at, answer.may_keep) == (Why.KEPT, until, False)  # said at once, not at the next look
     IdleRule.objects.update(maximum_keep_minutes=0)
     with pytest.raises(Unavailable):
         operations.keep_instance(instance=instance, by=alice_in_acme, duration=timedelta(minutes=5))

@@ -30,7 +30,7 @@ def test_it_is_plain_text_and_simple_html(tell: Tell, alice: User) -> None:
     assert message.to == ["alice@example.org"]
     assert message.from_email == "AIGC Portal <noreply@portal.localhost>"
     assert message.body == (
-        "Nobody has used it for a while. Open it, or keep it on its page, if you still need it. Its data is kept.\n"
+        "Nobody has used it for a while. Open it, or keep it on from its page, if you need it. Its data is kept.\n"
         "\n"
         "http://portal.localhost:8000/acme/instances/7f3k2qxbcd/\n"
         "\n"

@@ -177,7 +177,7 @@ def test_a_failure_is_explained_and_sent_again(as_anna: Client, tell: Tell, endp
     assert deliver_due()
     page = f"{WEBHOOKS}{endpoint.slug}/"
     assert "failed, will be tried again It answered with an error. 500 1" in text(body(as_anna, page))
-    assert "It has taken nothing since" in body(as_anna, page)
+    assert "It has accepted nothing since" in body(as_anna, page)
     assert as_anna.post(f"{page}redeliver/", {"delivery": Delivery.objects.get().pk}).status_code == 302
     assert deliver_due()
     assert len(set(receiver.ids)) == 1
@@ -226,7 +226,7 @@ def test_a_new_secret_is_shown_once(as_anna: Client, endpoint, secret: str) -> N
     shown = body(as_anna, page)
     assert fresh in shown
     assert secret not in shown
-    assert "Two secrets sign until" in shown
+    assert "Both sign until" in shown
     assert fresh not in body(as_anna, page)
 
 

@@ -36,7 +36,7 @@ def test_the_event_is_signed_and_says_it_all(tell: Tell, alice: User, endpoint, 
         "tenant": "acme",
         "data": {
             "title": "“龙 & <b>Dragon</b>” will be paused in 10 minutes",
-            "text": "Nobody has used it for a while. Open it, or keep it on its page, if you still need it. Its data is kept.",
+            "text": "Nobody has used it for a while. Open it, or keep it on from its page, if you need it. Its data is kept.",
             "url": "http://portal.localhost:8000/acme/instances/7f3k2qxbcd/",
             "subject": "7f3k2qxbcd",
             "people": ["alice"],
