@@ -15,6 +15,7 @@ from engines.facts import conclude_end, record_facts
 from engines.models import Cluster, Instance, InstanceEvent
 from engines.reasons import Reason, is_failure
 from engines.states import HOLDS_GPU, DesiredState, InstanceState
+from engines.telling import tell_failed
 
 log = logging.getLogger(__name__)
 S = InstanceState
@@ -245,8 +246,12 @@ def _ended_unasked(instance: Instance, reason: Reason, evidence: str) -> None:
         hints.reconcile_on_commit(instance.pk)
 
 
+@transaction.atomic
 def fail(instance: Instance, reason: Reason, evidence: str) -> None:
-    """Settle the wish as failed: nothing runs, the slot is free, and nothing is tried until somebody wishes again."""
+    """Settle the wish as failed: nothing runs, the slot is free, and nothing is tried until somebody wishes again.
+
+    Its owner is told, unless a newer wish goes on by itself.
+    """
     move(
         instance,
         S.FAILED,
@@ -256,6 +261,7 @@ def fail(instance: Instance, reason: Reason, evidence: str) -> None:
         upstream="",
         ready_at=None,
     )
+    tell_failed(instance, reason)
 
 
 def explain(instance: Instance, reason: Reason, evidence: str = "") -> None:

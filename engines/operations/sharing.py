@@ -1,6 +1,7 @@
 """Letting others into an instance, and giving it to somebody for good.
 
-Each function ends where the people concerned are to be told: after its event is written, inside the same transaction.
+The people concerned are told within the same transaction (engines/telling.py). Nobody is told that the end of a share has moved,
+nor that its time is over: they can see it beforehand, and nothing happens at that moment.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from engines.errors import Unavailable
 from engines.models import Handover, Instance, InstanceEvent, Share, Volume
 from engines.operations.locks import lock_instance
 from engines.reasons import Reason
+from engines.telling import tell_handed_over, tell_shared, tell_shares_ended
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible
@@ -40,6 +42,7 @@ def share_instance(*, instance: Instance, by: Membership, member: User | None, u
         tenant=instance.tenant, instance=instance, member=member, until=until, shared_by=by.user, created_at=now
     )
     _note(instance, by, Reason.SHARED, _described(share))
+    tell_shared(share, instance, by.user)
     live.announce_on_commit(instance)
     return share
 
@@ -64,6 +67,7 @@ def end_share(*, share: Share, by: Membership) -> None:
         return
     Share.objects.filter(pk=lasting.pk).update(ended_at=now, ended_by=by.user)
     _note(instance, by, Reason.SHARE_ENDED, _described(lasting))
+    tell_shares_ended([lasting], instance, by.user, now)
     live.announce_on_commit(instance)
 
 
@@ -72,12 +76,15 @@ def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
     """Give the instance and its volume to another member; all shares end, and what it costs from now on is the new owner's."""
     instance, now = lock_instance(instance, by), timezone.now()
     _require_able(instance, to, Action.LAUNCH)
-    former = instance.owner
+    former, instance.owner = instance.owner, to
     Instance.objects.filter(pk=instance.pk).update(owner=to)
     Volume.objects.filter(pk=instance.volume_id).update(owner=to)
-    Handover.objects.create(instance=instance, at=now, from_owner=former, to_owner=to, actor=by.user)
+    handover = Handover.objects.create(instance=instance, at=now, from_owner=former, to_owner=to, actor=by.user)
+    ended = list(instance.shares.lasting(now).select_related("member"))
     instance.shares.lasting(now).update(ended_at=now, ended_by=by.user)
     _note(instance, by, Reason.HANDED_OVER, f"{former} → {to}")
+    tell_handed_over(instance, handover.pk, by.user)
+    tell_shares_ended(ended, instance, by.user, now)
     hints.settle_on_commit(instance.pk)
     live.announce_on_commit(instance)
 

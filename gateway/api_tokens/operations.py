@@ -16,6 +16,7 @@ from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership
+from tenants.notifications.operations import notify
 from tenants.rights import announce_rights_on_commit
 
 LIVE_LIMIT = 50
@@ -40,7 +41,7 @@ class Wanted(NamedTuple):
 
 @transaction.atomic
 def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted) -> Made:
-    """Make a token for one instance that the member may visit, or for all of them."""
+    """Make a token for one instance that the member may visit, or for all of them. Its maker is told, in case it was not they."""
     access.require(by, Action.VISIT)
     if instance is not None:
         _require_visit(by, instance)
@@ -64,6 +65,8 @@ def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted)
         created_at=now,
         expires_at=now + wanted.lifetime,
     )
+    context = {"name": token.name, "by": str(by.user)}
+    notify(tenant=by.tenant, kind="token_created", recipients=[by.user], key=f"token-{token.pk}", context=context)
     return Made(token, secret.text)
 
 
