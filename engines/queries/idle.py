@@ -1,7 +1,7 @@
 """Why is it still on, and when will it stop? The last look's answer, for people."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from engines.idle.decision import Why
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
+from engines.release.rules import policy_for
 from engines.states import DesiredState, InstanceState
 
 SENTENCES: dict[str, Promise] = {
@@ -33,6 +34,8 @@ SENTENCES: dict[str, Promise] = {
     Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it works."),
 }
 SOON_SECONDS = 10 * 60
+ONE_CLICK = timedelta(hours=1)
+"""What one click keeps an engine for, where its rule allows as much."""
 HOLDS_BEYOND_DUE = frozenset({Why.BUSY, Why.STREAM, Why.LOAD, Why.UNKNOWN, Why.ONE_MORE_LOOK})
 """Reasons that hold an instance though nobody has used it for long enough."""
 
@@ -62,6 +65,11 @@ class Answer:
             return True
         return self.stops_at is not None and (self.stops_at - timezone.now()).total_seconds() <= SOON_SECONDS
 
+    @property
+    def asks_to_be_kept(self) -> bool:
+        """Whether a click that keeps it on would change anything worth a button."""
+        return self.kept_until is None or self.is_soon
+
 
 def why_on(instance: Instance) -> Answer | None:
     """Answer for a running instance whose `use` is joined; None for one that does not run, or that no look has seen yet."""
@@ -87,6 +95,13 @@ def answer_of(instance: Instance, use: Use) -> Answer:
         may_ask_when_free=not is_mute(instance),
         looked_at=use.looked_at,
     )
+
+
+def keep_minutes(instance: Instance, stay: Answer | None) -> int:
+    """Say how many minutes one click keeps the instance on, 0 if none should be offered; one query, if any."""
+    if stay is None or not stay.asks_to_be_kept:
+        return 0
+    return int(min(ONE_CLICK, policy_for(instance).maximum_keep).total_seconds() // 60)
 
 
 def schedules_of(instance: Instance) -> list[Schedule]:
