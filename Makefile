@@ -25,10 +25,10 @@ help: ## List the targets
 demo: $(VENV)/.runs ## Set up and run the whole product; DATA=directory and PORT=number choose where
 	@exec env $(DEMO_ENV) $(RUN)/python manage.py demo
 
-test: $(VENV)/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
+test: $(VENV)/.ready $(VENV)/gradio/.ready ## Run the tests in parallel on services of their own; ARGS="-k launch" passes options
 	@$(RUN)/pytest -n auto $(ARGS)
 
-chaos: $(VENV)/.ready ## Kill everything everywhere, for minutes; `make test` runs the quick part of it
+chaos: $(VENV)/.ready $(VENV)/gradio/.ready ## Kill everything everywhere, for minutes; `make test` runs the quick part of it
 	@$(RUN)/pytest tests/chaos tests/kubernetes/test_storm.py -m "chaos_full or not chaos_full" $(ARGS)
 
 cluster: $(VENV)/.ready ## Test on the Kubernetes cluster that KUBECONFIG names; see tests/cluster/conftest.py
@@ -84,6 +84,12 @@ $(VENV)/.runs: requirements.txt
 $(VENV)/.ready: $(VENV)/.runs requirements-dev.txt
 	@echo "Adding the tools for tests and checks"
 	@$(PIP_INSTALL) requirements-dev.txt
+	@touch $@
+
+$(VENV)/gradio/.ready: tests/gradio_app/requirements.txt | $(VENV)/.runs
+	@echo "Setting Gradio up, which the tests ask as an engine"
+	@test -x $(VENV)/gradio/bin/python || $(PY) -m venv $(VENV)/gradio
+	@$(VENV)/gradio/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .PHONY: help demo test chaos cluster check check-code check-templates check-django bench format messages clean

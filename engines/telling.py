@@ -1,13 +1,9 @@
-"""What people are told of instances outside of release: failures, shares, hand-overs. Rows in the caller's transaction.
-
-Nobody is told what they did themselves. Webhooks are, and nobody else, where it was so.
-"""
+"""What people are told about instances, in the transaction of what happened, and each thing once: the keys name it."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.db.models import F
-from django.utils import translation
+from django.utils import timezone, translation
 
 from engines.models import Instance, Share
 from engines.reasons import EXPLANATIONS, Reason
@@ -15,16 +11,14 @@ from engines.states import DesiredState, InstanceState
 from tenants.models import User
 from tenants.notifications.operations import notify
 
-SOURCE_LANGUAGE = "en"
 
-
-def tell(instance: Instance, kind: str, people: Iterable[User], *, key: str, **context: object) -> None:
-    """Tell people of an instance, once for each key."""
+def tell(instance: Instance, kind: str, people: Iterable[User], key: str, **context: object) -> None:
+    """Tell these people of the instance. `key` tells this event from all others of the kind and instance."""
     notify(
         tenant=instance.tenant,
         kind=kind,
         recipients=people,
-        key=f"{instance.slug}:{key}",
+        key=f"{instance.slug}:{key}"[:200],
         subject=instance.slug,
         context={"name": instance.name, **context},
     )
@@ -39,30 +33,30 @@ def tell_failed(instance: Instance, reason: Reason) -> None:
     failed = rows.filter(desired_state=DesiredState.RUNNING, settled_generation__gte=F("generation")).first()
     if failed is None:
         return
-    with translation.override(SOURCE_LANGUAGE):
+    with translation.override("en"):  # translated again for each reader
         why = str(EXPLANATIONS[reason].sentence)
-    tell(failed, "instance_failed", [failed.owner], key=f"wish-{failed.settled_generation}", why=why)
+    tell(failed, "instance_failed", [failed.owner], f"{failed.settled_generation}", why=why)
 
 
-def tell_shared(share: Share, instance: Instance, by: User) -> None:
-    """Tell the guest. A share with everybody is told to nobody: the list of engines shows it, and a team is no mailing list."""
-    if share.member is not None:
-        tell(instance, "share_given", _others([share.member], by), key=f"share-{share.pk}", by=str(by))
+def tell_shared(share: Share, by: User) -> None:
+    """A guest may enter. Who shares with everybody fills nobody's mailbox: the engine stands in everybody's list."""
+    tell(share.instance, "share_given", _guest(share, by), f"{share.pk}", by=by.username)
 
 
-def tell_shares_ended(shares: Iterable[Share], instance: Instance, by: User, now: datetime) -> None:
-    """Tell guests who may not enter any more by any way; `shares` have been ended."""
-    if instance.shares.lasting(now).filter(member__isnull=True).exists():
+def tell_share_ended(share: Share, by: User) -> None:
+    """Somebody ended a share; one that just runs out was announced with its end. Who may still enter is not told otherwise."""
+    if share.member is not None and share.instance.shares.lasting(timezone.now()).filter(member__isnull=True).exists():
         return
-    for share in shares:
-        if share.member is not None and share.member_id != instance.owner_id:
-            tell(instance, "share_ended", _others([share.member], by), key=f"share-{share.pk}")
+    tell(share.instance, "share_ended", _guest(share, by), f"{share.pk}")
 
 
-def tell_handed_over(instance: Instance, handover_id: int, by: User) -> None:
-    """Tell the new owner."""
-    tell(instance, "handed_over", _others([instance.owner], by), key=f"handover-{handover_id}", by=str(by))
+def tell_handed_over(instance: Instance, handover_id: int, *, former: User, to: User, by: User) -> None:
+    """An instance has another owner: both should know, except whoever did it."""
+    if to != by:
+        tell(instance, "handed_over", [to], f"{handover_id}", by=by.username)
+    if former != by:
+        tell(instance, "taken_over", [former], f"{handover_id}", by=by.username, to=to.username)
 
 
-def _others(people: Iterable[User], by: User) -> list[User]:
-    return [person for person in people if person.pk != by.pk]
+def _guest(share: Share, by: User) -> list[User]:
+    return [share.member] if share.member is not None and share.member != by else []

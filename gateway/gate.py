@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from aigc_portal.embedded.layout import layout_of
-from engines.activity.classes import RequestClass
+from engines.activity.classes import USE, RequestClass
 from engines.activity.recorded import Recorder
 from gateway import handoff
 from gateway.answers import Answer, allowed, redirect, refused
@@ -28,7 +28,7 @@ from gateway.memory import PATIENCE_SECONDS, Memory
 from gateway.names import safe_path, slug_of_host
 from gateway.requests import Request, read_request
 from gateway.rules import refusal
-from gateway.standing import Standing, Unavailable, Verdict, look_up_in_thread
+from gateway.standing import Standing, Unavailable, Verdict, look_up_in_thread, stay_in_thread
 from gateway.streams import watch_streams
 from gateway.tokens import Keyring, Token, new_token, renewed
 from gateway.use import class_of
@@ -104,8 +104,7 @@ class Gate:
         """Rules 2 to 5, on what the request itself says."""
         visit, page = request.visit, request.page
         if request.bearer is not None:  # no cookie is looked at, and no origin: neither comes by itself with a token
-            admitted = await self.api.admit(request, request.bearer)
-            return admitted if isinstance(admitted, Answer) else self._let_in(request, admitted, is_token=True)
+            return await self._admit_program(request, request.bearer)
         if visit.is_worker_script:
             return refused(403, _("Service workers are not allowed here."), state="refused", page=False)
         if request.cookies.doubled:
@@ -118,13 +117,15 @@ class Gate:
             return refused(403, refused_because, state="refused", page=False)
         return await self._admit(request, token)
 
+    async def _admit_program(self, request: Request, secret: str) -> Answer:
+        admitted = await self.api.admit(request, secret)
+        if isinstance(admitted, Standing) and not await self._stays(request, admitted, is_token=True):
+            admitted = await self.api.admit(request, secret)
+        return admitted if isinstance(admitted, Answer) else self._let_in(request, admitted, is_token=True)
+
     async def _admit(self, request: Request, token: Token) -> Answer:
         """Rules 6 to 8, on what is known of visitor and instance."""
-        visitor, page = Visitor(token.user_id, token.session), request.page
-        standing = await self.memory.standing(request.slug, visitor)
-        if standing.verdict is Verdict.RESTING and page:
-            # Somebody may come from the waking page, which knows more: sent back on an old memory they would go in circles.
-            standing = await self.memory.standing(request.slug, visitor, keep_seconds=0)
+        standing, page = await self._standing(request, Visitor(token.user_id, token.session)), request.page
         match standing.verdict:
             case Verdict.RUNNING:
                 return self._let_in(request, standing, is_token=False, renewed=self._renewed(token))
@@ -138,6 +139,25 @@ class Gate:
                 return refused(403, standing.message, state="refused", page=page)
             case Verdict.NOT_VISIBLE:
                 return refused(404, standing.message, state="unknown", page=page)
+
+    async def _standing(self, request: Request, visitor: Visitor) -> Standing:
+        standing = await self.memory.standing(request.slug, visitor)
+        if standing.verdict is Verdict.RESTING and request.page:
+            # Somebody may come from the waking page, which knows more: sent back on an old memory they would go in circles.
+            return await self.memory.standing(request.slug, visitor, keep_seconds=0)
+        if not await self._stays(request, standing, is_token=False):
+            return await self.memory.standing(request.slug, visitor)
+        return standing
+
+    async def _stays(self, request: Request, standing: Standing, *, is_token: bool) -> bool:
+        """Who uses an engine that is about to be released wins. False if the release was faster: what stands is another now."""
+        if not standing.releasing or class_of(request, standing.rules, is_token=is_token) not in USE:
+            return True
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            stays = await loop.run_in_executor(self.executor, stay_in_thread, request.slug)
+        self.memory.forget(request.slug)
+        return stays
 
     def _let_in(self, request: Request, standing: Standing, *, is_token: bool, renewed: str = "") -> Answer:
         """On to the engine: with its own cookies, and its own Authorization unless a token of ours stands there."""

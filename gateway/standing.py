@@ -18,12 +18,13 @@ from engines.activity.classes import NO_RULES, Rules, rules_of
 from engines.activity.families import activity_of
 from engines.clusters.names import SLUG_PATTERN
 from engines.models import Instance
+from engines.release.marking import clear, yields_to_use
 from engines.rights import require_visit
 from engines.states import InstanceState
 from gateway import handoff
 from gateway.callers import ApiClient, Caller, TokenFacts, Visitor
 from gateway.models import ApiToken
-from gateway.waiting import is_coming, is_reachable, retry_seconds, waiting_sentence
+from gateway.waiting import is_coming, is_reachable, resting_sentence, retry_seconds
 from tenants import access
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, User
@@ -43,8 +44,8 @@ class Verdict(StrEnum):
 class Standing:
     """The verdict; `upstream` (host:port) when running, `state` and `retry_seconds` when resting, `message` for people if not.
 
-    `rules` tell the engine's requests apart. `coming` says that a resting instance will run without anybody doing anything;
-    `token` is what is known of a live API token.
+    `rules` tell the engine's requests apart; `releasing` says that its GPU is about to be given back unless somebody uses it.
+    `coming` says that a resting instance will run without anybody doing anything; `token` is what is known of a live API token.
     """
 
     verdict: Verdict
@@ -52,6 +53,7 @@ class Standing:
     state: str = ""
     message: str = ""
     rules: Rules = field(default=NO_RULES, compare=False)
+    releasing: bool = False
     retry_seconds: int = 0
     coming: bool = False
     token: TokenFacts | None = None
@@ -77,9 +79,19 @@ def look_up_in_thread(slug: str, caller: Caller) -> Standing:
         close_old_connections()
 
 
+def stay_in_thread(slug: str) -> bool:
+    """Take a release that has begun back, because somebody uses the engine; False if it was too late. Raises Unavailable."""
+    try:
+        return clear(slug)
+    except DatabaseError as error:
+        raise Unavailable from error
+    finally:
+        close_old_connections()
+
+
 def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     """The instance and the membership by which the person may visit it. Raises NotVisible or NotAllowed."""
-    related = Instance.objects.select_related("tenant", "owner", "engine_version__engine")
+    related = Instance.objects.select_related("tenant", "owner", "engine_version__engine", "use")
     named = related.filter(slug=slug).exclude(state=InstanceState.DELETED)
     # Asked only for what can be a name: PostgreSQL takes not every text that an address can hold.
     instance = named.first() if SLUG_PATTERN.fullmatch(slug) else None
@@ -126,11 +138,11 @@ def _outcome(find: Callable[[], Instance]) -> Standing:
     if is_reachable(instance):
         version = instance.engine_version
         rules = rules_of(activity_of(version.engine.family, version.activity))
-        return Standing(Verdict.RUNNING, upstream=instance.upstream, rules=rules)
+        return Standing(Verdict.RUNNING, upstream=instance.upstream, rules=rules, releasing=yields_to_use(instance))
     return Standing(
         Verdict.RESTING,
         state=instance.state,
-        message=waiting_sentence(instance),
+        message=resting_sentence(instance),
         retry_seconds=retry_seconds(instance, now=timezone.now()),
         coming=is_coming(instance),
     )

@@ -52,8 +52,9 @@ def question_sentence(question: Question, wish: InstanceEvent | None, *, user_id
 
 
 def is_reachable(instance: Instance) -> bool:
-    """Whether visitors are let through to it."""
-    return instance.state == InstanceState.RUNNING and bool(instance.upstream)
+    """Whether visitors are let through to it: not once somebody has asked it to rest, though it still runs."""
+    wanted = instance.desired_state == DesiredState.RUNNING
+    return wanted and instance.state == InstanceState.RUNNING and bool(instance.upstream)
 
 
 def is_coming(instance: Instance) -> bool:
@@ -86,7 +87,7 @@ def retry_seconds(instance: Instance, *, now: datetime) -> int:
 
 
 def waiting_sentence(instance: Instance) -> str:
-    """Say in one sentence what the instance is doing: a page's headline, a program's error message."""
+    """Say in one sentence what the instance is doing: a page's headline."""
     if is_coming(instance) and is_queueing(instance):
         sentence = _("%(name)s waits for a free GPU.")
     elif is_coming(instance):
@@ -98,6 +99,13 @@ def waiting_sentence(instance: Instance) -> str:
             InstanceState.DELETING: _("%(name)s is being deleted."),
         }.get(InstanceState(instance.state), _("%(name)s is stopping."))
     return sentence % {"name": instance.name}
+
+
+def resting_sentence(instance: Instance) -> str:
+    """Say to a program what the instance is doing, and why it rests if nobody asked for that."""
+    unasked = not is_coming(instance) and (instance.released_because or instance.state == InstanceState.FAILED)
+    why = instance.explanation if unasked else None
+    return " ".join([waiting_sentence(instance), *([str(why.sentence)] if why else [])])
 
 
 def last_wish(instance: Instance) -> InstanceEvent | None:

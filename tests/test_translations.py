@@ -121,18 +121,21 @@ class Seen(HTMLParser):
         super().__init__()
         self.texts: set[str] = set()
         self.silent = 0
+        self.icon = False
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.silent += tag in {"script", "style"}
+        self.icon = "material-symbols" in (dict(attrs).get("class") or "")  # its text is the name of a picture
         told = {"title", "aria-label", "placeholder", "data-lost", "data-closed", "data-failed", "data-refused", "data-copied"}
         self.texts |= {" ".join(value.split()) for name, value in attrs if name in told and value}
 
     def handle_endtag(self, tag: str) -> None:
         self.silent -= tag in {"script", "style"}
+        self.icon = False
 
     def handle_data(self, data: str) -> None:
-        if not self.silent and data.strip():
+        if not self.silent and not self.icon and data.strip():
             self.texts.add(" ".join(data.split()))
 
 

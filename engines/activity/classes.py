@@ -12,13 +12,16 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RequestClass(StrEnum):
-    """Kinds of request; only the first three are use, and WORK only as long as it is open."""
+    """Kinds of request. WORK is use only as long as it is open."""
 
     USER = "user"  # a person opened a page, or did something on one
     API = "api"  # a program with a token
     WORK = "work"  # open exactly as long as the engine works for somebody
     POLL = "poll"  # a page that asks again by itself, and every WebSocket: an open tab is not use
     ASSET = "asset"  # whatever else a page reads
+
+
+USE = frozenset({RequestClass.USER, RequestClass.API, RequestClass.WORK})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,7 +26,7 @@ class IdleRuleForm(forms.ModelForm):
     """Working days as boxes, not as bits."""
 
     days = forms.TypedMultipleChoiceField(
-        label=_("working days"),
+        label=_("Working days"),
         coerce=int,
         choices=list(enumerate(WEEKDAYS)),
         required=False,

@@ -17,6 +17,8 @@ LOOKS = 2
 """Between two queued jobs an engine is free for a moment."""
 SPACING = timedelta(seconds=45)
 """Looks closer together count as one."""
+SOON = timedelta(minutes=10)
+"""From then on people are told that it will be released."""
 IN_A_ROW = timedelta(minutes=3)
 """Looks further apart are not in a row: the portal was away, or the engine was in use and nobody asked it."""
 

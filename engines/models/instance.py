@@ -13,7 +13,7 @@ from engines.clusters.base import WorkloadRef
 from engines.clusters.names import new_slug, volume_name, workload_name
 from engines.errors import IllegalTransition, StaleState
 from engines.models.catalog import Cluster, Placement
-from engines.reasons import EXPLANATIONS, Explanation, Reason
+from engines.reasons import EXPLANATIONS, RELEASES, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
 from tenants.models import Membership
 
@@ -137,8 +137,15 @@ class Instance(models.Model):
 
     @property
     def explanation(self) -> Explanation | None:
-        """Why it is in its state, for people."""
-        return EXPLANATIONS[Reason(self.reason)] if self.reason else None
+        """Why it is in its state, for people: of one that was released, why."""
+        reason = self.released_because or self.reason
+        return EXPLANATIONS[Reason(reason)] if reason else None
+
+    @property
+    def released_because(self) -> Reason | None:
+        """Why it rests, if nobody asked it to."""
+        rests = self.state == InstanceState.STOPPED and self.desired_state == DesiredState.STOPPED
+        return Reason(self.wish_reason) if rests and self.wish_reason in RELEASES else None
 
     @property
     def restart_due(self) -> bool:

@@ -1,8 +1,4 @@
-"""Letting others into an instance, and giving it to somebody for good.
-
-The people concerned are told within the same transaction (engines/telling.py). Nobody is told that the end of a share has moved,
-nor that its time is over: they can see it beforehand, and nothing happens at that moment.
-"""
+"""Letting others into an instance, and giving it to somebody for good. The people concerned are told."""
 
 from datetime import datetime
 
@@ -15,7 +11,7 @@ from engines.errors import Unavailable
 from engines.models import Handover, Instance, InstanceEvent, Share, Volume
 from engines.operations.locks import lock_instance
 from engines.reasons import Reason
-from engines.telling import tell_handed_over, tell_shared, tell_shares_ended
+from engines.telling import tell_handed_over, tell_share_ended, tell_shared
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible
@@ -42,7 +38,7 @@ def share_instance(*, instance: Instance, by: Membership, member: User | None, u
         tenant=instance.tenant, instance=instance, member=member, until=until, shared_by=by.user, created_at=now
     )
     _note(instance, by, Reason.SHARED, _described(share))
-    tell_shared(share, instance, by.user)
+    tell_shared(share, by.user)
     live.announce_on_commit(instance)
     return share
 
@@ -67,7 +63,7 @@ def end_share(*, share: Share, by: Membership) -> None:
         return
     Share.objects.filter(pk=lasting.pk).update(ended_at=now, ended_by=by.user)
     _note(instance, by, Reason.SHARE_ENDED, _described(lasting))
-    tell_shares_ended([lasting], instance, by.user, now)
+    tell_share_ended(lasting, by.user)
     live.announce_on_commit(instance)
 
 
@@ -76,15 +72,16 @@ def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
     """Give the instance and its volume to another member; all shares end, and what it costs from now on is the new owner's."""
     instance, now = lock_instance(instance, by), timezone.now()
     _require_able(instance, to, Action.LAUNCH)
-    former, instance.owner = instance.owner, to
+    former = instance.owner
     Instance.objects.filter(pk=instance.pk).update(owner=to)
     Volume.objects.filter(pk=instance.volume_id).update(owner=to)
     handover = Handover.objects.create(instance=instance, at=now, from_owner=former, to_owner=to, actor=by.user)
-    ended = list(instance.shares.lasting(now).select_related("member"))
+    ended = list(instance.shares.lasting(now).exclude(member=to).select_related("instance__tenant", "member"))
     instance.shares.lasting(now).update(ended_at=now, ended_by=by.user)
     _note(instance, by, Reason.HANDED_OVER, f"{former} → {to}")
-    tell_handed_over(instance, handover.pk, by.user)
-    tell_shares_ended(ended, instance, by.user, now)
+    tell_handed_over(instance, handover.pk, former=former, to=to, by=by.user)
+    for share in ended:
+        tell_share_ended(share, by.user)
     hints.settle_on_commit(instance.pk)
     live.announce_on_commit(instance)
 

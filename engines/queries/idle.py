@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from engines.idle.decision import Why
+from engines.idle.decision import SOON, Why
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
 from engines.release.rules import policy_for
@@ -33,7 +33,6 @@ SENTENCES: dict[str, Promise] = {
     Why.BUSY_TOO_LONG: _("It has been busy for unusually long."),
     Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it works."),
 }
-SOON_SECONDS = 10 * 60
 ONE_CLICK = timedelta(hours=1)
 """What one click keeps an engine for, where its rule allows as much."""
 HOLDS_BEYOND_DUE = frozenset({Why.BUSY, Why.STREAM, Why.LOAD, Why.UNKNOWN, Why.ONE_MORE_LOOK})
@@ -63,7 +62,7 @@ class Answer:
         """Whether somebody who looks should be warned."""
         if self.releasing:
             return True
-        return self.stops_at is not None and (self.stops_at - timezone.now()).total_seconds() <= SOON_SECONDS
+        return self.stops_at is not None and self.stops_at - timezone.now() <= SOON
 
     @property
     def asks_to_be_kept(self) -> bool:

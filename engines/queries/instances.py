@@ -41,9 +41,9 @@ class InstanceRow:
 
     @property
     def matters(self) -> bool:
-        """Whether the reason is worth a sentence: something is wrong, or somebody has to wait."""
+        """Whether the reason is worth a sentence: something is wrong, somebody has to wait, or it stopped unasked."""
         explanation = self.instance.explanation
-        return explanation is not None and explanation.fixer != "nobody"
+        return bool(self.instance.released_because) or (explanation is not None and explanation.fixer != "nobody")
 
 
 def with_details(instances: QuerySet[Instance]) -> QuerySet[Instance]:

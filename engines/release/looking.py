@@ -12,7 +12,7 @@ from django.utils import timezone
 from engines import live
 from engines.activity.recorded import ActivityUnavailable, Recorded, read
 from engines.idle import calendar
-from engines.idle.decision import Decision, Known, Look, Said, counted, decide, next_due
+from engines.idle.decision import SOON, Decision, Known, Look, Said, counted, decide, next_due
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use, UseSpan
 from engines.release import marking, spans, telling
@@ -155,8 +155,12 @@ def _write_down(case: Case, known: Known, decision: Decision, now: datetime) -> 
         "due_at": decision.due_at,
         "looked_at": now,
     }
-    shown = ("why", "due_at")
-    changes = any(getattr(case.use, field) != seen[field] for field in shown)
     Use.objects.filter(pk=case.use.pk, run_id=case.instance.run_id).update(**seen)
-    if changes:
+    then, soon = _is_soon(case.use.due_at, case.use.looked_at), _is_soon(decision.due_at, now)
+    if case.use.why != decision.why or then != soon or (soon and case.use.due_at != decision.due_at):
         live.announce(case.instance)
+
+
+def _is_soon(due_at: datetime | None, looked_at: datetime | None) -> bool:
+    """Whether pages that were told of this look count down: moments further off would change every minute that it is used."""
+    return due_at is not None and looked_at is not None and due_at - looked_at <= SOON

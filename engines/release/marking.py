@@ -38,6 +38,10 @@ REASONS = {
 }
 
 
+IN_ANY_CASE = frozenset({Why.LIFE_OVER, Why.SCHEDULE})
+"""What ends a run however much it is used."""
+
+
 def begin(instance: Instance, use: Use) -> None:
     """Mark the instance, unless it is marked or somebody asked to keep it since it was read."""
     with transaction.atomic():
@@ -47,10 +51,19 @@ def begin(instance: Instance, use: Use) -> None:
             hints.finish_release_on_commit(instance.pk, seconds=NOTICE.total_seconds())
 
 
+def yields_to_use(instance: Instance) -> bool:
+    """Tell whether its present run is marked, and stays if somebody uses it now; reads its `use`."""
+    use = getattr(instance, "use", None)  # a row that need not exist
+    return use is not None and use.releasing_since is not None and use.run_id == instance.run_id and use.why not in IN_ANY_CASE
+
+
 def clear(slug: str) -> bool:
     """Somebody uses the engine after all: drop its mark. False if it has none, also because it was released a moment ago."""
-    marked = Use.objects.filter(instance__slug=slug, releasing_since__isnull=False)
-    return bool(marked.update(releasing_since=None, user_at=timezone.now(), free_looks=0))
+    marked = Use.objects.filter(instance__slug=slug, releasing_since__isnull=False).exclude(why__in=IN_ANY_CASE)
+    if not marked.update(releasing_since=None, user_at=timezone.now(), free_looks=0):
+        return False
+    live.announce(Instance.objects.get(slug=slug))
+    return True
 
 
 def overdue() -> QuerySet[Use]:

@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
 
 @transaction.atomic
 def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted) -> Made:
-    """Make a token for one instance that the member may visit, or for all of them. Its maker is told, in case it was not they."""
+    """Make a token for one instance that the member may visit, or for all of them."""
     access.require(by, Action.VISIT)
     if instance is not None:
         _require_visit(by, instance)
@@ -65,8 +65,8 @@ def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted)
         created_at=now,
         expires_at=now + wanted.lifetime,
     )
-    context = {"name": token.name, "by": str(by.user)}
-    notify(tenant=by.tenant, kind="token_created", recipients=[by.user], key=f"token-{token.pk}", context=context)
+    context = {"name": token.name, "by": by.user.username}
+    notify(tenant=by.tenant, kind="token_created", recipients=[by.user], key=token.key_id, subject=token.key_id, context=context)
     return Made(token, secret.text)
 
 

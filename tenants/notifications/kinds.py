@@ -224,6 +224,16 @@ _EVERY_KIND = (
         example={"name": "Dragon", "by": "alice"},
     ),
     Kind(
+        name="taken_over",
+        event="instance.taken_over",
+        category=Category.PEOPLE,
+        label=_("An engine of yours was handed over to somebody else"),
+        title=_("%(by)s handed “%(name)s” over to %(to)s"),
+        sentence=_("The engine and its data are not yours any more. What it cost until now stays with you."),
+        link=_engines,
+        example={"name": "Dragon", "by": "anna", "to": "carol"},
+    ),
+    Kind(
         name="token_created",
         event="token.created",
         category=Category.SECURITY,

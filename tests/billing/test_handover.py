@@ -61,4 +61,4 @@ def test_settling_is_asked_for_once_it_is_durable(
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
         hand_over(START)
-    assert len(callbacks) == 3  # the mail, the books, the announcement
+    assert len(callbacks) == 3  # the notification, the books, the announcement

@@ -11,6 +11,7 @@ from engines.models import Instance
 from gateway.api_tokens.operations import revoke_api_token
 from gateway.models import ApiToken
 from tenants.models import Membership, Role, Tenant, User
+from tenants.notifications.models import Delivery, Notification
 from tests import factories
 from tests.gateway.driving import NAVIGATION, SCRIPT
 from tests.gateway.test_access import SOON_SECONDS
@@ -141,3 +142,11 @@ def test_the_last_use_is_written_down(gateway, instance, make_token):
 
     wait_until(written)
     assert before - timedelta(seconds=1) <= made.token.last_used_at <= timezone.now()
+
+
+def test_who_makes_a_token_is_told_of_it_by_mail_too(make_token, instance):
+    made = make_token(instance, name="blender")
+    [told] = Notification.objects.filter(kind="token_created")
+    assert told.context == {"name": "blender", "by": "alice"}
+    assert [each.user.username for each in Delivery.objects.filter(notification=told)] == ["alice"]
+    assert made.secret not in str(told.context)

@@ -10,13 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
-from engines.models import Instance
+from engines.models import Instance, Use
 from engines.reconcile import reconcile
-from gateway import handoff
+from gateway import handoff, standing
 from gateway.api_tokens.operations import Made
+from gateway.api_tokens.secrets import digest
+from gateway.callers import ApiClient, Visitor
 from gateway.cookies import PASS
 from gateway.gate import Gate
 from gateway.listening import listen_for_changes
@@ -47,6 +50,12 @@ class Case:
     cookie: str
     alice: Client
     olga: Client
+
+    @property
+    def callers(self) -> tuple[Visitor, ApiClient]:
+        """As gwauth knows the page and the program."""
+        session = handoff.session_digest(self.alice.session.session_key)
+        return Visitor(self.made.token.made_by_id, session), ApiClient(digest(self.made.secret))
 
     async def statuses(self) -> tuple[int, int, int]:
         """What a page, a script of the page and the program get."""
@@ -247,3 +256,32 @@ async def test_without_the_database_everybody_waits_once_memory_ends(case):
     assert await case.statuses() == (200, 200, 200)
     case.clock.now = KEEP_SECONDS
     assert await case.statuses() == (503, 503, 503)
+
+
+async def test_who_comes_too_late_for_a_release_is_not_let_in_on_an_old_memory(case):
+    """The last look is over, and gwauth has not heard of it: asked to stay, it finds out."""
+
+    def mark() -> None:
+        Use.objects.create(instance=case.instance, run_id=case.instance.run_id, why="idle", releasing_since=timezone.now())
+
+    def release() -> None:
+        Use.objects.update(releasing_since=None)
+        Instance.objects.update(desired_state="stopped")
+
+    await in_thread(mark)
+    for caller in case.callers:
+        assert (await case.gate.memory.standing(case.instance.slug, caller)).releasing
+    await in_thread(release)
+    assert await case.statuses() == (302, 503, 503)
+
+
+async def test_nobody_is_let_in_on_a_guess_while_a_release_cannot_be_taken_back(case, monkeypatch):
+    await in_thread(lambda: Use.objects.create(instance=case.instance, why="idle", releasing_since=timezone.now()))
+    for caller in case.callers:
+        assert (await case.gate.memory.standing(case.instance.slug, caller)).releasing
+
+    def fail(*_arguments: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(standing, "clear", fail)
+    assert await case.statuses() == (503, 200, 503)

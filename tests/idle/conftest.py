@@ -40,7 +40,7 @@ def launch(alice_in_acme, gpu_class, cluster) -> Callable[..., Instance]:
         instance = instances.launch_instance(
             membership=alice_in_acme, engine_version=version, gpu_class=gpu_class, name=f"Dragon {version.version}"
         )
-        return drive(instance, "running")
+        return drive(instance, "running", seconds=40)
 
     return run
 
