@@ -2,6 +2,7 @@
 
 from django.template.loader import render_to_string
 
+from engines.queries.idle import keep_minutes
 from engines.queries.instances import InstanceRow
 from engines.queries.phases import queue_position, steps_of
 from engines.states import COMING_UP, InstanceState
@@ -28,6 +29,7 @@ def page_context(row: InstanceRow) -> dict[str, object]:
         "coming": coming,
         "steps": steps_of(row.instance) if shows_steps else [],
         "queue_position": queue_position(row.instance),
+        "keep_minutes": keep_minutes(row.instance, row.stay) if row.rights.operate else 0,
     }
 
 

@@ -248,7 +248,10 @@ def _ended_unasked(instance: Instance, reason: Reason, evidence: str) -> None:
 
 @transaction.atomic
 def fail(instance: Instance, reason: Reason, evidence: str) -> None:
-    """Settle the wish as failed: nothing runs, the slot is free, and nothing is tried until somebody wishes again."""
+    """Settle the wish as failed: nothing runs, the slot is free, and nothing is tried until somebody wishes again.
+
+    Its owner is told, unless a newer wish goes on by itself.
+    """
     move(
         instance,
         S.FAILED,

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
-from django.utils import translation
+from django.db.models import F
+from django.utils import timezone, translation
 
 from engines.models import Instance, Share
 from engines.reasons import EXPLANATIONS, Reason
+from engines.states import DesiredState, InstanceState
 from tenants.models import User
 from tenants.notifications.operations import notify
 
@@ -23,10 +25,17 @@ def tell(instance: Instance, kind: str, people: Iterable[User], key: str, **cont
 
 
 def tell_failed(instance: Instance, reason: Reason) -> None:
-    """The wish of this generation has failed, and nothing is tried by itself."""
+    """Tell the owner that the wish has failed, once for each wish, unless a newer one goes on by itself.
+
+    Called after the transition, whose lock on the row keeps the owner who is read here from changing.
+    """
+    rows = Instance.objects.select_related("owner", "tenant").filter(pk=instance.pk, state=InstanceState.FAILED)
+    failed = rows.filter(desired_state=DesiredState.RUNNING, settled_generation__gte=F("generation")).first()
+    if failed is None:
+        return
     with translation.override("en"):  # translated again for each reader
         why = str(EXPLANATIONS[reason].sentence)
-    tell(instance, "instance_failed", [instance.owner], f"{instance.failed_generation}", why=why)
+    tell(failed, "instance_failed", [failed.owner], f"{failed.settled_generation}", why=why)
 
 
 def tell_shared(share: Share, by: User) -> None:
@@ -35,7 +44,9 @@ def tell_shared(share: Share, by: User) -> None:
 
 
 def tell_share_ended(share: Share, by: User) -> None:
-    """Somebody ended a share; one that just runs out was announced with its end."""
+    """Somebody ended a share; one that just runs out was announced with its end. Who may still enter is not told otherwise."""
+    if share.member is not None and share.instance.shares.lasting(timezone.now()).filter(member__isnull=True).exists():
+        return
     tell(share.instance, "share_ended", _guest(share, by), f"{share.pk}")
 
 

@@ -123,13 +123,14 @@ def decide(known: Known, policy: Policy, now: datetime, look: Look) -> Decision:
     if not due.release:
         return due
     doing = _doing(known, look, now)
+    held = replace(due, release=False, evidence=look.evidence)
     if doing in {Why.STREAM, Why.BUSY, Why.LOAD}:
         since = known.stream_at if doing == Why.STREAM else known.busy_since
-        return _working(known, policy, now, Decision(False, doing, due.due_at, since, look.load or look.evidence))
+        return _working(known, policy, now, replace(held, why=doing, since=since, evidence=look.load or look.evidence))
     if doing == Why.UNKNOWN:
-        return _unknown(known, policy, now, Decision(False, doing, due.due_at, known.unknown_since, look.evidence))
+        return _unknown(known, policy, now, replace(held, why=doing, since=known.unknown_since))
     if known.free_looks < LOOKS:
-        return Decision(False, Why.ONE_MORE_LOOK, due.due_at, now, look.evidence)
+        return replace(held, why=Why.ONE_MORE_LOOK)
     return replace(due, evidence=look.evidence)
 
 

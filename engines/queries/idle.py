@@ -1,7 +1,7 @@
 """Why is it still on, and when will it stop? The last look's answer and the rule behind it, for people."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -12,6 +12,7 @@ from engines.idle.decision import SOON, Why
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
+from engines.release.rules import policy_for
 from engines.states import DesiredState, InstanceState
 
 SENTENCES: dict[str, Promise] = {
@@ -34,6 +35,8 @@ SENTENCES: dict[str, Promise] = {
     Why.BUSY_TOO_LONG: _("It has been busy for unusually long."),
     Why.UNKNOWN_TOO_LONG: _("It has not said for a long time whether it is busy."),
 }
+ONE_CLICK = timedelta(hours=1)
+"""What one click keeps an engine for, where its rule allows as much."""
 HOLDS_BEYOND_DUE = frozenset({Why.BUSY, Why.STREAM, Why.LOAD, Why.UNKNOWN, Why.ONE_MORE_LOOK})
 """Reasons that hold an instance though nobody has used it for long enough."""
 
@@ -93,6 +96,13 @@ def answer_of(instance: Instance, use: Use) -> Answer:
         may_ask_when_free=not is_mute(instance),
         looked_at=use.looked_at,
     )
+
+
+def keep_minutes(instance: Instance, stay: Answer | None) -> int:
+    """Say how many minutes one click keeps the instance on, 0 if none should be offered; one query, if any."""
+    if stay is None or not stay.may_keep:
+        return 0
+    return int(min(ONE_CLICK, policy_for(instance).maximum_keep).total_seconds() // 60)
 
 
 def schedules_of(instance: Instance) -> list[Schedule]:

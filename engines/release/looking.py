@@ -127,8 +127,7 @@ def conclude(case: Case, look: Look | None, now: datetime) -> None:
     if look is None:
         decision = replace(decision, release=False)  # never on an old word
     _write_down(case, known, decision, now)
-    if decision.warn or known.busy_since is None:
-        telling.warn(case.instance, decision, case.policy, now)
+    telling.warn(case.instance, case.use, known, decision, case.policy, now)
     if decision.release:
         marking.begin(case.instance, case.use)
 

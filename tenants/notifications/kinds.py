@@ -193,7 +193,7 @@ _EVERY_KIND = (
         category=Category.ENGINES,
         label=_("An engine failed"),
         title=_("“%(name)s” failed"),
-        sentence=_("%(why)s Its data is kept; its page says what you can do."),
+        sentence=_("%(why)s Its page says what you can do."),
         link=_instance,
         example={"name": "Dragon", "why": "The engine ended by itself."},
     ),

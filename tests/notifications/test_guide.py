@@ -25,11 +25,13 @@ GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "notification
 
 
 def test_the_guide_tells_of_every_kind() -> None:
-    rows = [tuple(cell.strip(" `") for cell in line.split("|")[1:-1]) for line in GUIDE.splitlines() if line.startswith("| `")]
+    lines = [tuple(cell.strip(" `") for cell in line.split("|")[1:-1]) for line in GUIDE.splitlines() if line.startswith("| `")]
+    rows, moments = [line for line in lines if len(line) == 4], [line[0] for line in lines if len(line) == 3]
     mailed = {(True, True): "by choice", (True, False): "always", (False, False): "never"}
     assert rows == [
         (kind.name, kind.event, str(kind.label), mailed[Channel.EMAIL in kind.channels, kind.optional]) for kind in KINDS.values()
     ]
+    assert sorted(name for cell in moments for name in cell.split("`, `")) == sorted(KINDS.keys() - {"test"})
 
 
 def test_the_example_has_the_keys_of_an_event(tell: Tell) -> None:
