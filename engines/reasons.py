@@ -122,7 +122,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.RESUMED: Explanation(_("Resume requested.")),
     Reason.RESTARTED: Explanation(_("Restart requested.")),
     Reason.RETRIED: Explanation(_("Retry requested.")),
-    Reason.PAUSED: Explanation(_("Pause requested. The data is kept, and the GPU goes back to the others.")),
+    Reason.PAUSED: Explanation(_("Paused on request. The data is kept, and the GPU goes back to the others.")),
     Reason.CANCELLED: Explanation(_("Cancelled before the engine was up. Nothing is charged.")),
     Reason.IDLE_RELEASED: Explanation(
         _("Nobody used the engine and it was not busy, so its GPU was released. The data is kept.")

@@ -42,10 +42,10 @@ def question_for(instance: Instance, wish: InstanceEvent | None, arrival: Arriva
 def question_sentence(question: Question, wish: InstanceEvent | None, *, user_id: int) -> str:
     """Say why the page asks; nothing of a failure, which speaks for itself."""
     if question is Question.STOPPED and wish is not None and wish.actor_id != user_id:
-        return _("%(person)s stopped it a moment ago, so it is not started by itself.") % {"person": wish.actor}
+        return _("%(person)s paused it a moment ago, so it is not started by itself.") % {"person": wish.actor}
     return {
         Question.FAILED: "",
-        Question.STOPPED: _("You stopped it a moment ago, so it is not started by itself."),
+        Question.STOPPED: _("You paused it a moment ago, so it is not started by itself."),
         Question.SENT: _("Another page led here without a click of yours, so nothing is started before you say so."),
         Question.TOO_SOON: _("This time it is not started by itself. Start it if you want it."),
     }[question]

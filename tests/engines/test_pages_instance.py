@@ -91,7 +91,7 @@ def test_a_colleague_may_not_press_the_buttons(client: Client, acme: Tenant, run
 def test_the_timeline_names_who_wished_and_why(as_alice: Client, page: str) -> None:
     as_alice.post(page + "pause/")
     shown = as_alice.get(page, {"tab": "timeline"}).content.decode()
-    assert "Pause requested. The data is kept, and the GPU goes back to the others." in shown
+    assert "Paused on request. The data is kept, and the GPU goes back to the others." in shown
     assert "alice" in shown
 
 

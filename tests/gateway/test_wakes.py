@@ -136,7 +136,7 @@ def test_a_visit_does_not_undo_what_a_person_has_just_stopped(make_row, alice_cl
     wished(instance, reason, User.objects.filter(username=actor).first(), ago)
     page = alice_client.get(reverse("waking", args=[instance.slug]), headers=BY_HAND).content.decode()
     assert ('data-wake="now"' in page) == starts
-    assert ("You stopped it a moment ago, so it is not started by itself." in page) == (not starts)
+    assert ("You paused it a moment ago, so it is not started by itself." in page) == (not starts)
     press(instance)
     assert wish_of(instance) == (("running", 2) if starts else ("stopped", 1))
 

@@ -47,7 +47,7 @@ def address(instance: Instance, path: str = "/deep?link=1") -> str:
 BUTTONS = ("Start", "Retry", "Cancel")
 QUEUED = STARTING | {"state": "queued", "reason": "no_capacity"}
 CASES = [
-    (PAUSED, "{name} is paused.", "Pause requested. The data is kept, and the GPU goes back to the others.", "Start"),
+    (PAUSED, "{name} is paused.", "Paused on request. The data is kept, and the GPU goes back to the others.", "Start"),
     (FAILED, "{name} could not run.", "The engine ended by itself. Its data is safe. Look at its log", "Retry"),
     (STARTING, "{name} is starting.", "The engine process is up and loading.", "Cancel"),
     (QUEUED, "{name} waits for a free GPU.", "All GPUs of this class are in use.", "Cancel"),
@@ -70,10 +70,10 @@ def test_it_says_who_paused_it(make_row, anna, alice_client):
     Instance.objects.update(state="stopped", reason="paused")
     page = " ".join(alice_client.get(address(instance)).content.decode().split())
     assert "<dt>Last request</dt><dd>anna, <time" in page
-    assert "anna stopped it a moment ago, so it is not started by itself." in page
+    assert "anna paused it a moment ago, so it is not started by itself." in page
     Instance.objects.update(state="starting", reason="engine_starting")
     page = " ".join(alice_client.get(address(instance)).content.decode().split())
-    assert "Pause requested. The data is kept, and the GPU goes back to the others. anna, <time" in page
+    assert "Paused on request. The data is kept, and the GPU goes back to the others. anna, <time" in page
 
 
 def test_looking_starts_nothing(make_row, alice_client, settings):

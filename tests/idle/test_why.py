@@ -113,7 +113,7 @@ def test_the_page_says_why_it_stopped(launch, look, pass_time, client, alice):
     drive(instance, "stopped")
     client.force_login(alice)
     for address in ("/acme/", f"/acme/instances/{instance.slug}/", f"/acme/instances/{instance.slug}/?tab=release"):
-        assert "Nobody used the engine and it was not working" in client.get(address).content.decode()
+        assert "Nobody used the engine and it was not busy" in client.get(address).content.decode()
 
 
 @pytest.mark.parametrize(
