@@ -2,7 +2,6 @@
 import "./times.js";
 import "./zones.js";
 import "./frame.js";
-import "./sending.js";
 import "./live.js";
 import "./log.js";
 import "./files.js";

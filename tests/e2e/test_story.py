@@ -165,7 +165,7 @@ def test_moments_are_in_the_readers_zone(browser: Browser, stack: Stack) -> None
     context = browser.new_context(base_url=stack.portal, timezone_id="Asia/Shanghai")
     page = context.new_page()
     sign_in(page, "alice")
-    launch_loom(page, "Crane").get_by_role("link", name="Crane", exact=True).click()
+    launch_loom(page, "Stork").get_by_role("link", name="Stork", exact=True).click()
     page.get_by_role("link", name="Timeline").click()
     moment = page.locator(".timeline time").first
     at = datetime.fromisoformat(str(moment.get_attribute("datetime"))).astimezone(ZoneInfo("Asia/Shanghai"))
