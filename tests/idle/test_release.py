@@ -24,14 +24,14 @@ from tests.driving import drive
 from tests.idle.conftest import record
 from tests.waiting import wait_until
 
-BIG = {"prompt": "a harbour at night", "steps": 60, "width": 1024, "height": 1024}
+LONG = {"prompt": "a harbour at night", "steps": 60, "width": 1024, "height": 1024}
 
 
 def generate(instance: Instance, **changes: object) -> threading.Thread:
     """Make the engine work for a while, as a program does that hangs up no sooner than it is done."""
 
     def post() -> None:
-        body = json.dumps(BIG | changes).encode()
+        body = json.dumps(LONG | changes).encode()
         address = f"http://{instance.upstream}/sdapi/v1/txt2img"
         request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=60).read()
@@ -40,6 +40,12 @@ def generate(instance: Instance, **changes: object) -> threading.Thread:
     thread.start()
     wait_until(lambda: progress(instance)["state"]["job_count"])
     return thread
+
+
+def interrupt(instance: Instance, work: threading.Thread) -> None:
+    """End the work as its page's button does."""
+    urllib.request.urlopen(urllib.request.Request(f"http://{instance.upstream}/sdapi/v1/interrupt", b""), timeout=10).read()
+    work.join()
 
 
 def progress(instance: Instance) -> dict:
@@ -82,7 +88,7 @@ def test_a_running_generation_is_never_ended_with_the_tab_closed(launch, look, p
     pass_time(instance, minutes=50)
     use = look(instance)
     assert (use.why, use.releasing_since, use.free_looks) == ("busy", None, 0)
-    work.join()
+    interrupt(instance, work)
     assert look(instance, times=2).why == "idle"
     assert UseSpan.objects.filter(instance=instance, kind="work").count() >= 1
 
@@ -93,7 +99,7 @@ def test_work_that_begins_during_the_notice_wins(launch, look, pass_time):
     assert look(instance, times=2).releasing_since is not None
     work = generate(instance)
     assert not finish(instance, pass_time)
-    work.join()
+    interrupt(instance, work)
     use = Use.objects.get(instance=instance)
     assert (use.releasing_since, use.free_looks) == (None, 0)
     instance.refresh_from_db()
@@ -238,7 +244,7 @@ def test_it_is_released_as_soon_as_its_queue_is_empty_if_asked(launch, look, pas
     record(instance, user_at=timezone.now())
     ask(operations.release_when_free, instance, wanted=True)
     assert look(instance, times=2).why == "busy"
-    work.join()
+    interrupt(instance, work)
     assert look(instance, times=2).why == "queue_empty"
     assert finish(instance, pass_time)
     assert instance.events.filter(kind="wish").last().reason == "queue_empty"
@@ -285,7 +291,7 @@ def test_the_longest_life_ends_also_what_is_used(launch, look, pass_time):
     record(instance, user_at=timezone.now())
     work = generate(instance)
     assert look(instance, times=2).why == "busy"
-    work.join()
+    interrupt(instance, work)
     assert look(instance, times=2).why == "life_over"
     assert finish(instance, pass_time)
 
@@ -320,7 +326,7 @@ def test_a_schedule_stops_what_is_free_and_starts_it_again(launch, look, pass_ti
     assert Use.objects.get(instance=instance).stop_due_at == NOW
     work = generate(instance)
     assert look(instance, times=2).why == "busy"
-    work.join()
+    interrupt(instance, work)
     assert look(instance, times=2).why == "schedule"
     assert finish(instance, pass_time)
     drive(instance, "stopped")
