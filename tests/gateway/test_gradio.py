@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from engines.activity.recorded import read
 from engines.models import Instance
+from engines.operations import idle as operations
 from engines.release import marking
 from tests.driving import drive
 from tests.gateway.tab import told
@@ -24,7 +25,7 @@ def app(launch: Callable[..., Instance], tmp_path: Path) -> Instance:
     return instance
 
 
-def test_a_job_is_never_ended_though_the_queue_reads_0(gateway, app, open_tab, tmp_path):
+def test_a_job_is_never_ended_though_the_queue_reads_0(gateway, app, open_tab, ask, tmp_path):
     tab, address, begun_at = open_tab(app), f"127.0.0.1:{gateway.port}", timezone.now()
     driving.click(address, tab.headers)
     with driving.listening(address, tab.headers) as events:
@@ -33,8 +34,10 @@ def test_a_job_is_never_ended_though_the_queue_reads_0(gateway, app, open_tab, t
         age(app, hours=1)  # three times as long as an idle engine may stay
         told(app, begun_at, "work_at")  # because the stream is still open
         assert driving.queue_size(app.upstream) == 0
-        use = look_at(app)
-        assert (use.why, use.releasing_since, use.free_looks) == ("stream", None, 0)
+        for wanted in (True, False):  # whether somebody has asked to release it as soon as it is free or not
+            ask(operations.release_when_free, app, wanted=wanted)
+            use = look_at(app)
+            assert (use.why, use.releasing_since, use.free_looks) == ("stream", None, 0)
     streams_are_counted_again(app)  # the tab is closed: from here on the processor alone tells of the job
     age(app, hours=1)
     assert driving.queue_size(app.upstream) == 0
