@@ -1,11 +1,17 @@
 """Drive the life cycle in the test's own thread: what worker and watcher do, until a condition holds."""
 
 from engines.clusters import get_cluster
-from engines.models import Cluster, Instance
+from engines.models import Cluster, Engine, GpuClass, Instance
 from engines.observe import observe
+from engines.operations import instances
 from engines.reconcile import expire_deadlines, reconcile
 from engines.states import InstanceState
+from tenants.models import Membership
+from tests import factories
 from tests.waiting import DEADLINE_SECONDS, wait_until
+
+LOOM = ["{python}", "-m", "engines.demo_engine", "--version", "2"]
+LOOM += ["--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{data}"]
 
 
 def look(cluster: Cluster) -> None:
@@ -32,3 +38,14 @@ def drive(instance: Instance, state: InstanceState | str, *, seconds: float = DE
 
     wait_until(arrived, seconds=seconds)
     return instance
+
+
+def launch(by: Membership, gpu_class: GpuClass, *flags: str, family: str = "sd-webui", **fields: object) -> Instance:
+    """Launch Loom, or the engine double with flags, or an engine version with `fields`, and wait until it runs."""
+    engine, _made = Engine.objects.get_or_create(slug=f"of-{family}", defaults={"name": family, "family": family})
+    fields = fields if flags else {"command": LOOM, **fields}
+    version = factories.make_engine_version(*flags, engine=engine, **fields)
+    instance = instances.launch_instance(
+        membership=by, engine_version=version, gpu_class=gpu_class, name=f"Dragon {version.version}"
+    )
+    return drive(instance, "running", seconds=40)

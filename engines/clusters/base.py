@@ -209,7 +209,7 @@ class LogChunk:
 class Load:
     """How much a workload does, over a short window. It may delay a rest and never cause one: an engine may work elsewhere."""
 
-    cpu_share: float  # of one core: 2.0 is two cores in full
+    cpu_share: float  # of one core: 2.0 is two cores in full; may count time spent waiting for one
     gpu_share: float | None = None  # of its busiest device's time, 0 to 1; None without one, or where it is not its alone
 
 

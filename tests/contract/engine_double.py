@@ -15,6 +15,9 @@ from pathlib import Path
 ORPHAN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('orphan up', flush=True); time.sleep(600)"
 
 
+SICKNESSES = ("fails", "babbles", "hangs")
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
@@ -32,6 +35,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--spam", type=int, default=0, help="bytes of log to write")
     parser.add_argument("--burn", action="store_true", help="keep one core busy")
     parser.add_argument("--greet", default="", help="added to the first line of the log")
+    parser.add_argument("--sick", choices=SICKNESSES, help="healthy, but of no use to whoever asks anything else")
     parser.add_argument("--say", default="", help="a line for the log every 50 ms")
     return parser.parse_args()
 
@@ -39,8 +43,12 @@ def parse() -> argparse.Namespace:
 class Page(http.server.BaseHTTPRequestHandler):
     data = Path()
     unready = leaves_note = False
+    sickness = ""
 
     def do_GET(self) -> None:
+        if self.sickness and self.path != "/healthz":
+            self.be_sick()
+            return
         ready = not self.unready or (self.data / "ready").exists()
         note = self.data / "note"
         told = os.environ | ({"NOTE": note.read_text()} if note.exists() else {})
@@ -49,6 +57,15 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def be_sick(self) -> None:
+        if self.sickness == "hangs":
+            threading.Event().wait()
+        body = b"<html>queue: maybe" if self.sickness == "babbles" else b"out of memory"
+        self.send_response(200 if self.sickness == "babbles" else 500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -108,6 +125,7 @@ def main() -> None:
     if options.touch:
         (options.data / options.touch).touch()
     Page.data, Page.unready, Page.leaves_note = options.data, options.unready, options.leave_a_note
+    Page.sickness = options.sick or ""
     with Server((options.host, options.port), Page) as server:
         say("listening")
         server.serve_forever(poll_interval=0.05)

@@ -1,5 +1,6 @@
 """What the processes and devices of a local run do."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from engines.clusters.local import load
 from engines.clusters.local.processes import Identity, identify
 from tests.waiting import wait_until
 
+BURN = "while True: pass"
+
 
 @pytest.fixture
 def burning() -> Iterator[Identity]:
-    process = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+    process = subprocess.Popen([sys.executable, "-S", "-c", BURN])
     yield identify(process.pid)
     process.kill()
     process.wait()
@@ -25,8 +28,24 @@ def test_what_burns_is_told_from_what_waits(burning):
     assert load.measure([], []) == load.Load(0.0)
 
 
+def test_work_on_a_busy_machine_does_not_look_like_rest():
+    """Eight that share one core get an eighth of it each."""
+    core = min(os.sched_getaffinity(0))
+    crowd = [
+        subprocess.Popen([sys.executable, "-S", "-c", f"import os; os.sched_setaffinity(0, [{core}])\n{BURN}"]) for _ in range(8)
+    ]
+    try:
+        one = identify(crowd[0].pid)
+        wait_until(lambda: load.measure([one], []).cpu_share > 0.6)
+    finally:
+        for process in crowd:
+            process.kill()
+            process.wait()
+
+
 def test_a_process_that_is_gone_counts_as_nothing(burning):
     assert load.measure([Identity(2**22 + 1, "x")], []).cpu_share == 0.0
+    assert load._waited_seconds(2**22 + 1) == 0.0  # also if it goes between two questions
 
 
 class Driver:

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,14 +14,15 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
-from engines.models import Instance
+from engines.models import Cluster, GpuClass, Instance
 from engines.states import InstanceState
 from gateway.api_tokens.operations import Made, Wanted, make_api_token
 from gateway.handoff import valkey as handoff_valkey
 from gateway.models import ApiToken
 from tenants.models import Membership, User
-from tests import factories
+from tests import driving, factories
 from tests.gateway.driving import Gateway, end, run, run_uvicorn, wait_for_port
+from tests.gateway.tab import Tab
 from tests.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,3 +171,14 @@ def make_token(alice_in_acme: Membership) -> Callable[..., Made]:
 def signed_in(gateway: Gateway, alice_client: Client, instance: Instance) -> str:
     """Alice's cookie on the engine's host."""
     return gateway.sign_in(alice_client, instance)
+
+
+@pytest.fixture
+def launch(gateway: Gateway, alice_in_acme: Membership, gpu_class: GpuClass, cluster: Cluster) -> Callable[..., Instance]:
+    """Launch real engines as alice on this machine, behind the gateway (see driving.launch), and wait until they run."""
+    return partial(driving.launch, alice_in_acme, gpu_class)
+
+
+@pytest.fixture
+def open_tab(gateway: Gateway, alice_client: Client) -> Callable[[Instance], Tab]:
+    return lambda instance: Tab(gateway, instance, gateway.sign_in(alice_client, instance))

@@ -2,77 +2,52 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db.models import F
 from django.utils import timezone
 
 from engines.activity import recorded
-from engines.models import Engine, Instance, Schedule, Use
-from engines.operations import instances
+from engines.models import Instance, Schedule, Use
 from engines.release import looking
-from tests import factories
-from tests.driving import drive
-
-LOOM = [
-    "{python}",
-    "-m",
-    "engines.demo_engine",
-    "--version",
-    "2",
-    "--host",
-    "127.0.0.1",
-    "--port",
-    "{port}",
-    "--data-dir",
-    "{data}",
-]
+from tests import driving
 
 
 @pytest.fixture
 def launch(alice_in_acme, gpu_class, cluster) -> Callable[..., Instance]:
     """Launch Loom, or the engine double with flags, as alice, and wait until it runs."""
-
-    def run(*flags: str, family: str = "sd-webui", **fields: object) -> Instance:
-        engine, _made = Engine.objects.get_or_create(slug=f"of-{family}", defaults={"name": family, "family": family})
-        fields = fields if flags else {"command": LOOM, **fields}
-        version = factories.make_engine_version(*flags, engine=engine, **fields)
-        instance = instances.launch_instance(
-            membership=alice_in_acme, engine_version=version, gpu_class=gpu_class, name=f"Dragon {version.version}"
-        )
-        return drive(instance, "running", seconds=40)
-
-    return run
+    return partial(driving.launch, alice_in_acme, gpu_class)
 
 
 @pytest.fixture
 def pass_time() -> Callable[..., None]:
-    """Let so much time pass for an instance: everything that is written of it was so much earlier."""
-
-    def age(instance: Instance, **time: float) -> None:
-        by = timedelta(**time)
-        Instance.objects.filter(pk=instance.pk).update(ready_at=F("ready_at") - by, state_since=F("state_since") - by)
-        moments = (
-            "user_at",
-            "api_at",
-            "stream_at",
-            "busy_since",
-            "unknown_since",
-            "looked_at",
-            "keep_until",
-            "releasing_since",
-            "due_at",
-            "stop_due_at",
-        )
-        Use.objects.filter(instance=instance).update(**{name: F(name) - by for name in moments})
-        Schedule.objects.filter(instance=instance).update(done_until=F("done_until") - by)
-        known = recorded.read([instance.slug])[instance.slug]
-        for name in ("user_at", "api_at", "work_at"):
-            moment = getattr(known, name)
-            if moment is not None:
-                record(instance, **{name: moment - by})
-
     return age
+
+
+def age(instance: Instance, **time: float) -> None:
+    """Let so much time pass for an instance: everything that is written of it was so much earlier."""
+    by = timedelta(**time)
+    Instance.objects.filter(pk=instance.pk).update(ready_at=F("ready_at") - by, state_since=F("state_since") - by)
+    moments = (
+        "user_at",
+        "api_at",
+        "stream_at",
+        "busy_since",
+        "unknown_since",
+        "looked_at",
+        "keep_until",
+        "releasing_since",
+        "due_at",
+        "stop_due_at",
+    )
+    Use.objects.filter(instance=instance).update(**{name: F(name) - by for name in moments})
+    Schedule.objects.filter(instance=instance).update(done_until=F("done_until") - by)
+    known = recorded.read([instance.slug])[instance.slug]
+    for name in ("user_at", "api_at", "work_at"):
+        moment = getattr(known, name)
+        if moment is not None:
+            record(instance, **{name: moment - by})
 
 
 def record(instance: Instance, **moments: datetime) -> None:
@@ -89,14 +64,14 @@ def streams_are_counted(request) -> None:
 
 
 @pytest.fixture
-def look(pass_time) -> Callable[..., Use]:
+def look() -> Callable[..., Use]:
+    return look_at
+
+
+def look_at(instance: Instance, times: int = 1) -> Use:
     """The minute's look, `times` with a minute between; gives what was written last."""
-
-    def run(instance: Instance, times: int = 1) -> Use:
-        for number in range(times):
-            if number:
-                pass_time(instance, minutes=1)
-            looking.look_at_all()
-        return Use.objects.get(instance=instance)
-
-    return run
+    for number in range(times):
+        if number:
+            age(instance, minutes=1)
+        looking.look_at_all()
+    return Use.objects.get(instance=instance)
