@@ -86,7 +86,7 @@ $(VENV)/.ready: $(VENV)/.runs requirements-dev.txt
 	@$(PIP_INSTALL) requirements-dev.txt
 	@touch $@
 
-$(VENV)/gradio/.ready: tests/gradio_app/requirements.txt | $(VENV)/.runs
+$(VENV)/gradio/.ready: tests/gradio_app/requirements.txt tests/gradio_app/constraints.txt | $(VENV)/.runs
 	@echo "Setting Gradio up, which the tests ask as an engine"
 	@test -x $(VENV)/gradio/bin/python || $(PY) -m venv $(VENV)/gradio
 	@$(VENV)/gradio/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement $<
