@@ -8,7 +8,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from engines.audience import SIGNED_OUT, STRANGER, Ticket, audience
-from engines.live import tenant_group
+from engines.live import announced, tenant_group
 from engines.live_fragments import Reader, change_of, in_thread
 from tenants import access
 from tenants.errors import NotVisible
@@ -17,9 +17,10 @@ from tenants.zones import known_zone
 
 
 class LiveConsumer(AsyncWebsocketConsumer):
-    """`/ws/live/<tenant>/?lang=…&instance=…`: rows of the list, or the head of one instance's page.
+    """`/ws/live/<tenant>/?lang=…&instance=…&seen=…`: rows of the list, or the head of one instance's page.
 
-    Greets with an empty message once every later change will be sent. Closes with 4404 for strangers, 4401 without a session.
+    Greets once every later change will be sent: with an empty message, or with `changed` if the page, which has `seen` so many
+    announcements (see live.announced), has missed one. Closes with 4404 for strangers, 4401 without a session.
     """
 
     ticket: Ticket
@@ -56,7 +57,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.group = tenant_group(membership.tenant_id)
         await self.channel_layer.group_add(self.group, self.channel_name)
         audience.join(self)
-        await self.send(text_data="")
+        seen = wanted.get("seen", [""])[0]
+        missed = seen and seen != await in_thread(lambda: announced(membership.tenant_id))
+        await self.send(text_data="changed" if missed else "")
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002 - Channels passes it
         """Hear nothing more."""

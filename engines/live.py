@@ -31,12 +31,30 @@ def announce_on_commit(instance: Instance) -> None:
 def announce(instance: Instance) -> None:
     """Tell open pages (`instance.changed` to the tenant's group) and the gateway (the slug) at once."""
     try:
-        _valkey().publish(gateway_channel(), instance.slug)
+        with _valkey().pipeline(transaction=False) as pipe:
+            pipe.incr(_count(instance.tenant_id))
+            pipe.publish(gateway_channel(), instance.slug)
+            pipe.execute()
         message = {"type": "instance.changed", "instance_id": str(instance.pk)}
         sending = get_channel_layer().group_send(tenant_group(instance.tenant_id), message)
         asyncio.run_coroutine_threadsafe(sending, _loop_of(os.getpid())).result(SEND_SECONDS)
     except (redis.RedisError, OSError) as error:
         log.warning("nobody was told that %s changed: %r", instance.slug, error)
+
+
+def announced(tenant_id: int) -> str:
+    """How many changes of the tenant's instances were announced so far; empty if that cannot be known now.
+
+    A page that is rendered after this was read, and whose socket finds another number, has missed something in between.
+    """
+    try:
+        return str(int(_valkey().get(_count(tenant_id)) or 0))
+    except (redis.RedisError, OSError):
+        return ""
+
+
+def _count(tenant_id: int) -> str:
+    return f"{settings.REDIS_PREFIX}:live:{tenant_id}"
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """The whole product as processes of this machine: what `make demo` runs, on free ports and a data directory of its own."""
 
+import itertools
 import os
 import re
 import secrets
@@ -21,6 +22,19 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120
 # Settings that a test run has for itself must not reach the product it starts.
 _OWN = ("DATABASE_URL", "REDIS_URL", "AIGC_", "DJANGO_SETTINGS_MODULE", "PYTEST_")
+
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_starts = itertools.count(secrets.randbelow(8))
+
+
+def _next_ports() -> int:
+    """The first of 300 ports that no other stack of this run has: each worker of xdist goes round among eight such ranges.
+
+    They lie below the ports that outgoing connections take, which may come between choosing a port and listening on it, and are
+    many, for a port that was used rests for ten minutes.
+    """
+    return 10_000 + 300 * (_WORKER % 4 * 8 + next(_starts) % 8)
 
 
 def free_port() -> int:
@@ -57,9 +71,7 @@ class Stack:
     def start(self) -> None:
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
         if not hasattr(self, "_variables"):
-            # Below the ports that outgoing connections take, which may come between choosing a port and listening on it.
-            # Many, for a port that was used rests for ten minutes.
-            first = 10_000 + secrets.randbelow(6) * 300
+            first = _next_ports()
             self._variables = {
                 "AIGC_DATA_DIR": str(self.data_dir),
                 "AIGC_PORTAL_ORIGIN": self.portal,

@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
+from engines import live
 from tenants import access
 from tenants.models import Membership, User
 
@@ -12,11 +13,14 @@ class PortalRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+    live_seen: str  # of a whole page: how many changes were announced before it was read
 
 
 def member(request: PortalRequest, tenant_slug: str) -> Membership:
     """Return the signed-in person's membership, and remember the tenant as the one visited last; NotVisible for strangers."""
     membership = access.membership_in(request.user, tenant_slug)
+    if request.method == "GET" and not request.htmx:
+        request.live_seen = live.announced(membership.tenant_id)
     if request.session.get("last_tenant") != tenant_slug:
         request.session["last_tenant"] = tenant_slug
     return membership

@@ -15,6 +15,7 @@ function address() {
   const url = new URL(`/ws/live/${sign.dataset.tenant}/`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("lang", document.documentElement.lang);
+  if (!greeted && sign.dataset.seen) url.searchParams.set("seen", sign.dataset.seen);
   if (sign.dataset.instance) url.searchParams.set("instance", sign.dataset.instance);
   return url;
 }
@@ -106,11 +107,11 @@ function reconnectLater() {
 function connect() {
   socket = new WebSocket(address());
   socket.addEventListener("message", (event) => {
-    if (event.data === "") {
-      // The server's greeting: from here on every change is sent.
+    if (event.data === "" || event.data === "changed") {
+      // The server's greeting: from here on every change is sent. Something may have changed since the page was read.
       failures = 0;
       say("", "open");
-      if (greeted) announce("live:resumed");
+      if (greeted || event.data === "changed") announce("live:resumed");
       greeted = true;
     } else receive(event);
   });

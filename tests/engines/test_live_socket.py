@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -78,6 +79,30 @@ async def test_a_member_is_sent_the_row_that_changed(alice: User, instance: Inst
     assert f"/acme/instances/{instance.slug}/pause/" in fragment
     assert "<script>" not in fragment
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in fragment
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "greeting"), [("/acme/", 0, ""), ("/acme/", 1, "changed"), ("instance", 1, "changed")]
+)
+async def test_a_page_hears_that_it_missed_something_before_its_socket_opened(
+    alice: User, instance: Instance, path: str, changes: int, greeting: str
+) -> None:
+    def read_page() -> str:
+        client = Client()
+        client.force_login(alice)
+        live.announce(instance)  # known to the page
+        address = f"/acme/instances/{instance.slug}/" if path == "instance" else path
+        found = re.search(r'data-seen="(\d+)"', client.get(address).content.decode())
+        assert found
+        for _change in range(changes):
+            live.announce(instance)
+        return found[1]
+
+    seen = await sync_to_async(read_page)()
+    socket = socket_of(await sync_to_async(cookie_of)(alice), f"/ws/live/acme/?seen={seen}")
+    assert await socket.connect()
+    assert await socket.text() == greeting
+    await socket.leave()
 
 
 async def test_a_message_of_a_process_arrives_also_after_valkey_has_dropped_its_connections(
