@@ -7,13 +7,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from engines.models import IdleRule, Schedule
-from engines.models.idle import WEEKDAYS, day_bits
+from engines.models.idle import LONGEST_MINUTES, WEEKDAYS, day_bits
 from tenants.zones import validate_zone
 
 WORKDAYS = [0, 1, 2, 3, 4]
 UNSET_ZONE = "UTC"
 """What everybody's zone is who never chose one; the browser knows better."""
-LONGEST = 366 * 24 * 60
 
 
 class KeepForm(forms.Form):
@@ -82,18 +81,18 @@ class TeamScheduleForm(ScheduleForm):
 class TighterForm(forms.Form):
     """A team's own limits, in minutes, which only ever tighten the operators'."""
 
-    idle_minutes = forms.IntegerField(label=_("Idle for at most, minutes"), min_value=1, max_value=LONGEST)
+    idle_minutes = forms.IntegerField(label=_("Idle for at most, minutes"), min_value=1, max_value=LONGEST_MINUTES)
     maximum_life_minutes = forms.IntegerField(
         label=_("Runs for at most, minutes"),
         min_value=1,
-        max_value=LONGEST,
+        max_value=LONGEST_MINUTES,
         required=False,
         help_text=_("Empty: no limit."),
     )
     maximum_keep_minutes = forms.IntegerField(
         label=_("Kept on for at most, minutes"),
         min_value=0,
-        max_value=LONGEST,
+        max_value=LONGEST_MINUTES,
         help_text=_("How long people may keep an engine that nobody uses."),
     )
     end_busy = forms.BooleanField(label=_("Release engines that are busy for too long"), required=False)

@@ -45,8 +45,9 @@ def purge_trash() -> None:
 @shared_task
 def look_at_all() -> None:
     """See who uses what, finish releases whose hint was lost, and begin those that are due."""
-    for use in marking.overdue():
-        marking.finish(use.instance_id)
+    for use in marking.overdue().select_related("instance"):
+        with looking.undisturbed(use.instance):
+            marking.finish(use.instance_id)
     looking.look_at_all()
 
 

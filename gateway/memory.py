@@ -39,7 +39,8 @@ class Memory:
     async def standing(self, slug: str, caller: Caller, *, keep_seconds: float = KEEP_SECONDS) -> Standing:
         """Return what was true at most `keep_seconds` ago. Raises standing.Unavailable or TimeoutError."""
         entry = self.entries.get(slug, {}).get(caller)
-        if entry is None or (entry.task.done() and self.clock() - entry.asked_at >= keep_seconds):
+        # One that is still being looked up is waited for by whoever comes soon after it was asked.
+        if entry is None or self.clock() - entry.asked_at >= (keep_seconds if entry.task.done() else KEEP_SECONDS):
             entry = self._ask(slug, caller)
         if entry.task.done():
             return entry.task.result()

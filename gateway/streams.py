@@ -38,7 +38,7 @@ async def watch_streams(recorder: Recorder, admin_socket: Path, executor: Execut
             upstreams = await open_work(admin_socket)
             recorder.note_open_work(await _slugs(upstreams, executor) if upstreams else [], time.time())
             missed = 0
-        except (OSError, ValueError, TimeoutError, DatabaseError) as error:
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, TimeoutError, DatabaseError) as error:
             missed += 1
             if missed == 2:  # the first time it may not be up yet
                 log.warning("open work cannot be counted at the gateway: %s", str(error) or type(error).__name__)
@@ -46,7 +46,10 @@ async def watch_streams(recorder: Recorder, admin_socket: Path, executor: Execut
 
 
 async def open_work(admin_socket: Path) -> list[str]:
-    """The upstreams to which requests of the class WORK are open. Raises OSError, ValueError or TimeoutError."""
+    """The upstreams to which requests of the class WORK are open.
+
+    Raises OSError, EOFError, ValueError, asyncio.LimitOverrunError or TimeoutError.
+    """
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await asyncio.open_unix_connection(str(admin_socket), limit=ANSWER_LIMIT)
         try:

@@ -6,13 +6,15 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from tenants.notifications import hints, operations, outbox
+from tenants.notifications import hints, operations, outbox, rounds
 
 
 @shared_task
 def deliver() -> None:
-    """Deliver notifications that are due; may run beside itself."""
-    if not outbox.deliver_due():
+    """Deliver notifications that are due, unless enough are at it: slow receivers must not take every worker."""
+    with rounds.a_round() as is_free:
+        is_done = not is_free or outbox.deliver_due()
+    if not is_done:
         hints.deliver_soon()
 
 

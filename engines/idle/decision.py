@@ -61,14 +61,15 @@ class Said(StrEnum):
 class Look:
     """What one look at an engine has shown.
 
-    `all_jobs`: FREE covers the job that runs, not only those that wait. `load`: in words, what its processor or GPU does, if that
-    is work.
+    `all_jobs`: FREE covers the job that runs, not only those that wait. `load`: in words, what its processor or GPU does; empty
+    if that is no work, None if it cannot be measured. `has_work`: some of its requests are open exactly as long as it works.
     """
 
     said: Said
     evidence: str = ""
     all_jobs: bool = True
-    load: str = ""
+    load: str | None = ""
+    has_work: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,16 @@ def _doing(known: Known, look: Look, now: datetime) -> Why | None:
         return Why.BUSY
     if look.load and not says_all:
         return Why.LOAD
-    if look.said == Said.UNKNOWN or (look.said == Said.FREE and not (says_all or known.streams_counted)):
+    if look.said == Said.UNKNOWN or not (says_all or _is_covered(known, look)):
         return Why.UNKNOWN
     return None
+
+
+def _is_covered(known: Known, look: Look) -> bool:
+    """Whether streams and load can stand in for what the engine does not say of itself."""
+    if look.said == Said.MUTE:
+        return known.streams_counted or not look.has_work
+    return known.streams_counted and look.load is not None
 
 
 def _causes(known: Known, policy: Policy, now: datetime, *, mute: bool) -> Iterator[Decision]:

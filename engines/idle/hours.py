@@ -15,15 +15,20 @@ class Hours:
     zone: str
 
     def end_of_shift(self, now: datetime) -> datetime | None:
-        """Return when the hours that `now` lies in end; None outside of them. When clocks change, they move the end."""
+        """Return when the hours that `now` lies in end; None outside of them. When clocks change, they move the end.
+
+        Hours that go on in the next day's without a break end with those, a week ahead at most.
+        """
         zone = ZoneInfo(self.zone)
         today = now.astimezone(zone).date()
-        for day in (today - timedelta(days=1), today):
+        end = None
+        for number in range(-1, 8):
+            day = today + timedelta(days=number)
             if day.weekday() in self.days:
-                begin, end = self._shift(day, zone)
-                if begin <= now < end:
-                    return end
-        return None
+                begin, until = self._shift(day, zone)
+                if begin <= (end or now) < until:
+                    end = until
+        return end
 
     def _shift(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
         last = day if self.until > self.begin else day + timedelta(days=1)

@@ -15,10 +15,11 @@ from tenants.zones import validate_zone
 
 WEEKDAYS = [_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")]
 EVERY_DAY = 0b1111111
+LONGEST_MINUTES = 366 * 24 * 60
 
 
 def _minutes(label: Any, default: int | None, **options: Any) -> Any:
-    bounds = [MinValueValidator(options.pop("least", 0)), MaxValueValidator(366 * 24 * 60)]
+    bounds = [MinValueValidator(options.pop("least", 0)), MaxValueValidator(LONGEST_MINUTES)]
     optional: dict[str, Any] = {"null": True, "blank": True} if default is None else {}
     return models.PositiveIntegerField(label, default=default, validators=bounds, **optional, **options)
 

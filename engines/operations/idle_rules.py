@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engines.errors import Unavailable
 from engines.models import IdleRule
+from engines.models.idle import LONGEST_MINUTES
 from engines.operations.locks import lock_tenant
 from tenants import access
 from tenants.access import Action
@@ -28,13 +29,9 @@ def tighten_release(*, by: Membership, wanted: IdleRule) -> IdleRule:
     for name in LIMITS:
         _require_tighter(name, getattr(wanted, name), getattr(general, name))
     values = {name: getattr(wanted, name) for name in (*LIMITS, *FLAGS)}
-    # What the form does not offer must not loosen anything: longest and shortest, as `tightened` takes the stricter.
-    rest = {
-        "name": str(by.tenant),
-        "exempt": True,
-        "warm_up_minutes": general.warm_up_minutes,
-        "minimum_run_minutes": general.minimum_run_minutes,
-    }
+    # What the form does not offer is left to the operators: of the longest, `tightened` takes theirs.
+    unlimited = dict.fromkeys(("warm_up_minutes", "minimum_run_minutes", "maximum_busy_minutes"), LONGEST_MINUTES)
+    rest = {"name": str(by.tenant), "exempt": True, **unlimited}
     rule, _made = IdleRule.objects.update_or_create(
         tenant=by.tenant, author=IdleRule.Author.TENANT, engine=None, gpu_class=None, defaults=values | rest
     )

@@ -2,12 +2,12 @@
 
 import logging
 
-from engines.activity.families import probe_of
+from engines.activity.families import activity_of, probe_of
 from engines.activity.probes import Answer, Busy
 from engines.activity.probes import ask as ask_probe
 from engines.activity.schema import Probe
 from engines.clusters import get_cluster
-from engines.clusters.base import ClusterError, Load
+from engines.clusters.base import ClusterError, ClusterUnavailable, Load
 from engines.idle.decision import Look, Said
 from engines.models import Instance
 
@@ -35,17 +35,19 @@ def ask(instance: Instance) -> Look:
     said = Said.MUTE if probe.kind == "none" else _SAID[answer.busy]
     is_certain = said == Said.BUSY or (said == Said.FREE and answer.counts_running)
     load = "" if is_certain else load_of(instance)
-    return Look(said, evidence_of(answer), all_jobs=answer.counts_running, load=load)
+    version = instance.engine_version
+    has_work = bool(activity_of(version.engine.family, version.activity).work)
+    return Look(said, evidence_of(answer), all_jobs=answer.counts_running, load=load, has_work=has_work)
 
 
-def load_of(instance: Instance) -> str:
-    """Say in words what its processor or GPU does, if that is work; also where nothing can be measured, it is not."""
+def load_of(instance: Instance) -> str | None:
+    """Say in words what its processor or GPU does, empty if that is no work; None where it cannot be measured."""
     try:
         load = get_cluster(instance.cluster).load(instance.workload)
-    except ClusterError as error:
+    except (ClusterError, ClusterUnavailable) as error:
         log.warning("the load of %s cannot be measured: %s", instance.slug, error)
-        return ""
-    return words_of(load) if load is not None else ""
+        return None
+    return words_of(load) if load is not None else None
 
 
 def words_of(load: Load) -> str:

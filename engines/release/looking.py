@@ -1,8 +1,9 @@
 """The minute's look at every running engine: who used it, whether it works, and what follows."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.utils import timezone
 from engines import live
 from engines.activity.recorded import ActivityUnavailable, Recorded, read
 from engines.idle import calendar
-from engines.idle.decision import SOON, Decision, Known, Look, Said, counted, decide, next_due
+from engines.idle.decision import SOON, Decision, Known, Look, Said, Why, counted, decide, next_due
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use, UseSpan
 from engines.release import marking, spans, telling
@@ -46,7 +47,7 @@ def running() -> Sequence[Instance]:
     """Instances that run as wished: the only ones that may be released."""
     rows = Instance.objects.filter(state=InstanceState.RUNNING, desired_state=DesiredState.RUNNING)
     rows = rows.exclude(ready_at=None).exclude(upstream="")
-    return list(rows.select_related("engine_version__engine", "gpu_class", "cluster", "tenant", "owner", "volume"))
+    return list(rows.select_related("engine_version__engine", "gpu_class", "cluster", "tenant", "owner", "volume", "use"))
 
 
 def look_at_all() -> None:
@@ -60,10 +61,11 @@ def look_at_all() -> None:
         return
     rules = all_rules()
     stops = upcoming_stops(instances, now)
-    cases = [
-        case_of(each, recorded.get(each.slug, Recorded()), policy_for(each, rules), stop_at=stops.get(each.pk), now=now)
-        for each in instances
-    ]
+    cases = []
+    for each in instances:
+        with undisturbed(each):
+            known = recorded.get(each.slug, Recorded())
+            cases.append(case_of(each, known, policy_for(each, rules), stop_at=stops.get(each.pk), now=now))
     asked = sorted(
         (case for case in cases if worth_asking(case, now)), key=lambda case: case.use.looked_at or case.known.ready_at
     )
@@ -71,10 +73,17 @@ def look_at_all() -> None:
     now = timezone.now()
     spans.record(sign for case in cases for sign in signs_of(case, looks.get(case.instance.pk), now))
     for case in cases:
-        try:
+        with undisturbed(case.instance):
             conclude(case, looks.get(case.instance.pk), now)
-        except Exception:  # one instance's trouble must not cost the others their look
-            log.exception("nothing could be concluded for %s", case.instance.slug)
+
+
+@contextmanager
+def undisturbed(instance: Instance) -> Iterator[None]:
+    """One instance's trouble must not cost the others their look."""
+    try:
+        yield
+    except Exception:
+        log.exception("nothing could be concluded for %s", instance.slug)
 
 
 def ask_all(instances: Sequence[Instance]) -> dict[UUID, Look]:
@@ -83,7 +92,10 @@ def ask_all(instances: Sequence[Instance]) -> dict[UUID, Look]:
     questions = {pool.submit(ask, instance): instance.pk for instance in instances}
     answered, _late = wait(questions, timeout=BUDGET_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
-    return {questions[each]: each.result() for each in answered}
+    for each in answered:
+        if (error := each.exception()) is not None:
+            log.error("an engine could not be asked", exc_info=error)
+    return {questions[each]: each.result() for each in answered if each.exception() is None}
 
 
 def upcoming_stops(instances: Sequence[Instance], now: datetime) -> dict[UUID, datetime]:
@@ -103,7 +115,7 @@ def upcoming_stops(instances: Sequence[Instance], now: datetime) -> dict[UUID, d
 
 def case_of(instance: Instance, recorded: Recorded, policy: Policy, *, stop_at: datetime | None, now: datetime) -> Case:
     """Read what is known of one instance. `stop_at`: when a schedule will stop it, if it has not yet."""
-    use = use_of(instance)
+    use = current_use(instance)
     known = known_of(instance, use, recorded, now)
     if known.stop_due_at is None:
         known = replace(known, stop_due_at=stop_at)
@@ -120,13 +132,19 @@ def worth_asking(case: Case, now: datetime) -> bool:
     return is_near or is_quiet
 
 
+def current_use(instance: Instance) -> Use:
+    """The joined row, if it is of this run; else a new one."""
+    use = getattr(instance, "use", None)  # a row that need not exist
+    return use if use is not None and use.run_id == instance.run_id else use_of(instance)
+
+
 def conclude(case: Case, look: Look | None, now: datetime) -> None:
     """Write down what was seen, and begin a release if that is what follows."""
     known = replace(case.known, free_looks=0) if look is None else counted(case.known, look, now)
     decision = case.due if look is None else decide(known, case.policy, now, look)
-    if look is None:
-        decision = replace(decision, release=False)  # never on an old word
-    _write_down(case, known, decision, now)
+    if look is None and decision.release:  # never on an old word
+        decision = replace(decision, release=False, why=Why.UNKNOWN)
+    _write_down(case, known, decision, now, asked=look is not None)
     telling.warn(case.instance, case.use, known, decision, case.policy, now)
     if decision.release:
         marking.begin(case.instance, case.use)
@@ -141,7 +159,7 @@ def signs_of(case: Case, look: Look | None, now: datetime) -> list[Sign]:
     return [Sign(case.instance, kind, at) for kind, at in found if at is not None and at >= since]
 
 
-def _write_down(case: Case, known: Known, decision: Decision, now: datetime) -> None:
+def _write_down(case: Case, known: Known, decision: Decision, now: datetime, *, asked: bool) -> None:
     """Write only what looks own: what people ask meanwhile is left alone. Tell open pages if the answer to "why" changes."""
     seen = {
         "user_at": known.user_at,
@@ -153,7 +171,7 @@ def _write_down(case: Case, known: Known, decision: Decision, now: datetime) -> 
         "why": decision.why,
         "evidence": decision.evidence,
         "due_at": decision.due_at,
-        "looked_at": now,
+        "looked_at": now if asked else case.use.looked_at,
     }
     Use.objects.filter(pk=case.use.pk, run_id=case.instance.run_id).update(**seen)
     then, soon = _is_soon(case.use.due_at, case.use.looked_at), _is_soon(decision.due_at, now)

@@ -1,7 +1,7 @@
 """A release in two halves, so that a request in the last moment wins.
 
 First the instance is marked, and every gwauth is told. From then on whoever lets a request in that counts as use clears the mark,
-in the database and before the request passes. A quarter of a minute later, when every process has written what it remembered from
+in the database and before the request passes. Twenty seconds later, when every process has written what it remembered from
 before, use and engine are looked at once more, and the wish to stop is written under the lock of the mark: exactly one side wins.
 """
 
@@ -26,8 +26,8 @@ from engines.release.telling import tell_released
 from engines.states import DesiredState, InstanceState
 
 log = logging.getLogger(__name__)
-NOTICE = timedelta(seconds=15)
-"""Longer than a gwauth remembers without being told (2 s) and takes to write down what it has seen (10 s)."""
+NOTICE = timedelta(seconds=20)
+"""Longer than a gwauth remembers without being told (2 s), waits for a look-up (4 s), and takes to write it down (11 s)."""
 REASONS = {
     Why.IDLE: Reason.IDLE_RELEASED,
     Why.QUEUE_EMPTY: Reason.QUEUE_EMPTY,

@@ -26,8 +26,6 @@ def asked_pause(retry_after: str, *, now: datetime) -> timedelta:
         return min(timedelta(seconds=seconds), LONGEST_ASKED)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        return max(timedelta(0), min(at - now, LONGEST_ASKED)) if at.tzinfo is not None else timedelta(0)
+    except (ValueError, OverflowError):  # also of zones no clock has, and moments beyond every calendar
         return timedelta(0)
-    if at.tzinfo is None:
-        return timedelta(0)
-    return max(timedelta(0), min(at - now, LONGEST_ASKED))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants.notifications import endpoints
@@ -47,7 +48,7 @@ def deliver_due(*, clock: Clock = timezone.now, seconds: float = ROUND_SECONDS) 
         delivery = claim(clock(), without=resting)
         if delivery is None:
             return True
-        outcome = attempt(delivery, now=clock())
+        outcome = _attempted(delivery, now=clock())
         record(delivery, outcome, now=clock())
         if outcome.receiver_ails and delivery.channel == Channel.EMAIL:
             resting.add(Channel.EMAIL)
@@ -57,7 +58,7 @@ def deliver_due(*, clock: Clock = timezone.now, seconds: float = ROUND_SECONDS) 
 @transaction.atomic
 def claim(now: datetime, *, without: Collection[str] = ()) -> Delivery | None:
     """Take the oldest delivery that is due and that nobody else is taking; None if there is none."""
-    due = Delivery.objects.due(now).exclude(channel__in=without).order_by("pk")
+    due = Delivery.objects.due(now).exclude(channel__in=without).exclude(pk__in=_crowded(now)).order_by("pk")
     delivery = due.select_for_update(skip_locked=True, of=("self",)).first()
     if delivery is None:
         return None
@@ -66,6 +67,22 @@ def claim(now: datetime, *, without: Collection[str] = ()) -> Delivery | None:
     delivery.next_at = now + LEASE
     delivery.save(update_fields=["lease", "attempts", "next_at"])
     return delivery
+
+
+def _crowded(now: datetime) -> QuerySet[Delivery]:
+    """Calls to webhooks of tenants of whom one is being called: slow receivers hold up nobody but their own tenant."""
+    calls = Delivery.objects.waiting().filter(channel=Channel.WEBHOOK)
+    called = calls.filter(lease__isnull=False, next_at__gt=now).values("notification__tenant")
+    return calls.filter(lease=None, notification__tenant__in=called)
+
+
+def _attempted(delivery: Delivery, *, now: datetime) -> Outcome:
+    """As attempt; whatever goes wrong in it is an outcome, so that no delivery ends the round of all others again and again."""
+    try:
+        return attempt(delivery, now=now)
+    except Exception as error:
+        log.exception("delivery %s failed", delivery.pk)
+        return Outcome(Problem.UNREACHABLE, detail=repr(error))
 
 
 def attempt(delivery: Delivery, *, now: datetime) -> Outcome:

@@ -47,7 +47,7 @@ def test_a_job_is_never_ended_though_the_queue_reads_0(gateway, app, open_tab, a
     (tmp_path / "until").touch()
     wait_until(lambda: look_at(app).why != "load")
     assert look_at(app, times=2).why == "idle"
-    age(app, seconds=16)
+    age(app, seconds=21)
     assert marking.finish(app.pk)
     drive(app, "stopped")
 

@@ -74,7 +74,7 @@ def test_a_tab_that_nobody_looks_at_keeps_nothing_on_and_wakes_nothing(launch, o
         use = look_at(instance)
         assert (use.why, use.releasing_since is not None) == ("idle", True)
         go_on()  # during the notice too
-        age(instance, seconds=16)
+        age(instance, seconds=21)
         assert marking.finish(instance.pk)
         drive(instance, "stopped")
     assert instance.events.filter(kind="wish").last().reason == "idle_released"
@@ -105,7 +105,7 @@ def test_a_generation_is_never_ended_though_its_tab_is_closed(launch, open_tab):
     post(instance, "/sdapi/v1/interrupt")
     wait_until(lambda: not jobs_of(instance))
     assert look_at(instance, times=2).why == "idle"
-    age(instance, seconds=16)
+    age(instance, seconds=21)
     assert marking.finish(instance.pk)
     drive(instance, "stopped")
 

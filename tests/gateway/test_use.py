@@ -161,6 +161,21 @@ def test_open_work_is_told_of_the_engines_that_are_reached_there(gateway, busy_k
     assert recorder.unwritten["*"]["any_at"] >= moments["any_at"]
 
 
+async def test_a_gateway_that_hangs_up_is_asked_again(tmp_path, executor, monkeypatch):
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.001)
+    recorder, asked = Recorder(), []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(asked) > 1:  # the first time it goes away without a word
+            writer.write(b"HTTP/1.0 200 OK\r\n\r\n[]")
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "admin.sock"):
+        await looked(recorder, tmp_path / "admin.sock", executor, lambda: "*" in recorder.unwritten)
+    assert len(asked) > 1
+
+
 async def test_while_the_gateway_cannot_be_asked_nothing_is_told(tmp_path, executor, monkeypatch, caplog):
     monkeypatch.setattr(streams, "LOOK_SECONDS", 0.001)
     recorder = Recorder()

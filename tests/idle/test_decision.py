@@ -36,6 +36,23 @@ def after_looks(start: Known, policy: Policy, *looks: Look) -> Decision:
 
 
 @pytest.mark.parametrize(
+    ("look", "counted_streams", "why"),
+    [
+        (Look(Said.FREE, all_jobs=False), True, Why.IDLE),
+        (Look(Said.FREE, all_jobs=False), False, Why.UNKNOWN),
+        (Look(Said.FREE, all_jobs=False, load=None), True, Why.UNKNOWN),
+        (Look(Said.FREE, load=None), False, Why.IDLE),  # its own word covers all
+        (Look(Said.MUTE, has_work=True), True, Why.IDLE),
+        (Look(Said.MUTE, has_work=True), False, Why.UNKNOWN),
+        (Look(Said.MUTE, load=None), False, Why.IDLE),  # nothing of it can be known: it is quiet for twice as long
+    ],
+)
+def test_what_an_engine_does_not_say_must_be_covered_by_streams_and_load(look: Look, counted_streams: bool, why: Why) -> None:
+    facts = replace(known(user_at=60), streams_counted=counted_streams)
+    assert after_looks(facts, POLICY, look, look).why == why
+
+
+@pytest.mark.parametrize(
     ("facts", "changes", "why", "due_in"),
     [
         ({"user_at": 5}, {}, Why.USED, 15),

@@ -12,11 +12,12 @@ from django.utils import timezone
 from engines.activity import recorded
 from engines.errors import Unavailable
 from engines.idle.decision import Why
-from engines.models import IdleRule, Instance, Schedule, Use, UseSpan
+from engines.models import Cluster, Engine, EngineVersion, IdleRule, Instance, Schedule, Use, UseSpan
 from engines.operations import idle as operations
-from engines.operations import instances, schedules
+from engines.operations import idle_rules, instances, schedules
 from engines.queries.idle import why_on
 from engines.release import looking, marking
+from engines.release.rules import policy_for
 from engines.states import DesiredState
 from tenants.errors import NotAllowed, NotVisible
 from tests import factories
@@ -55,7 +56,7 @@ def progress(instance: Instance) -> dict:
 
 def finish(instance: Instance, pass_time) -> bool:
     """Let the notice pass, then do the second half."""
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     return marking.finish(instance.pk)
 
 
@@ -129,7 +130,7 @@ def test_a_request_that_gwauth_wrote_down_during_the_notice_wins(launch, look, p
     instance = launch()
     pass_time(instance, hours=1)
     look(instance, times=2)
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     record(instance, user_at=timezone.now())
     assert not marking.finish(instance.pk)
     instance.refresh_from_db()
@@ -140,7 +141,7 @@ def test_a_request_in_the_last_moment_wins_or_loses_but_never_both(launch, look,
     instance = launch()
     pass_time(instance, hours=1)
     look(instance, times=2)
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     start, results = threading.Barrier(2), {}
 
     def run(name, act):
@@ -170,7 +171,7 @@ def test_the_second_half_is_made_good_when_its_hint_is_lost_and_done_once_when_i
     look(instance, times=2)
     assert not marking.overdue().exists()  # the notice lasts
     assert not marking.finish(instance.pk)
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     assert [use.instance_id for use in marking.overdue()] == [instance.pk]
     assert [marking.finish(instance.pk), marking.finish(instance.pk)] == [True, False]
 
@@ -200,7 +201,7 @@ def test_nothing_is_released_while_nobody_knows_who_uses_what(launch, look, pass
     instance = launch()
     pass_time(instance, hours=1)
     look(instance, times=2)
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     recorded._valkey.cache_clear()
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     try:
@@ -304,6 +305,38 @@ def test_a_teams_rule_holds_where_it_is_stricter(launch, look, pass_time, acme):
     IdleRule.objects.filter(author="tenant").update(idle_minutes=500)
     Use.objects.update(releasing_since=None, free_looks=0)
     assert look(instance).why == "warm_up"
+
+
+def test_a_teams_rule_leaves_what_it_does_not_name_to_the_operators(launch, anna_in_acme):
+    IdleRule.objects.create(name="long", maximum_busy_minutes=72 * 60, end_busy=True, warm_up_minutes=30, minimum_run_minutes=60)
+    instance = launch()
+    operators = policy_for(instance)
+    idle_rules.tighten_release(by=anna_in_acme, wanted=IdleRule(idle_minutes=15, maximum_keep_minutes=60))
+    policy = policy_for(instance)
+    assert (policy.idle, policy.maximum_keep) == (timedelta(minutes=15), timedelta(minutes=60))
+    left = ("warm_up", "minimum_run", "maximum_busy", "end_busy", "maximum_life")
+    assert [getattr(policy, name) for name in left] == [getattr(operators, name) for name in left]
+
+
+def test_one_engines_trouble_costs_no_other_its_look(launch, look, pass_time, alice_in_acme):
+    """One whose cluster does not answer, and one whose catalog entry cannot be read any more."""
+    healthy, broken = launch(), launch()
+    away = factories.make_instance(
+        healthy.tenant,
+        healthy.owner,
+        Cluster.objects.create(slug="away", name="Away", kind="kubernetes", config={"kubeconfig": "/nowhere"}),
+        engine_version=factories.make_engine_version(engine=Engine.objects.create(slug="gradio", name="Gradio", family="gradio")),
+        state="running",
+        upstream="127.0.0.1:1",
+        run_id="away",
+        ready_at=timezone.now(),
+    )
+    EngineVersion.objects.filter(pk=broken.engine_version_id).update(activity={"probe": {"kind": "oracle"}})
+    for instance in (healthy, broken, away):
+        pass_time(instance, hours=1)
+    assert look(healthy, times=2).why == "idle"
+    assert Use.objects.get(instance=away).why == "unknown"
+    assert not Use.objects.filter(instance=broken).exclude(why="").exists()
 
 
 NOW = datetime(2026, 3, 4, 18, 0, tzinfo=UTC)  # a Wednesday

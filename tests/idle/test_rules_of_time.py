@@ -28,6 +28,9 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
         (Hours(frozenset({5}), time(22), time(4), "Europe/Berlin"), "2026-03-28 23:30", "2026-03-29 02:00"),  # clocks go forward
         (Hours(frozenset({5}), time(22), time(4), "Europe/Berlin"), "2026-03-29 01:59", "2026-03-29 02:00"),
         (Hours(frozenset({0}), time(0), time(0), "UTC"), "2026-03-02 23:59", "2026-03-03 00:00"),  # the whole day
+        (Hours(WEEKDAYS, time(0), time(0), "UTC"), "2026-03-02 23:59", "2026-03-07 00:00"),  # day after day, to the weekend
+        (Hours(frozenset({0, 1}), time(8), time(8), "UTC"), "2026-03-03 07:00", "2026-03-04 08:00"),
+        (Hours(frozenset(range(7)), time(0), time(0), "UTC"), "2026-03-02 12:00", "2026-03-10 00:00"),  # always: a week ahead
     ],
 )
 def test_hours_end_when_the_places_clock_says(hours: Hours, now: str, end: str | None) -> None:

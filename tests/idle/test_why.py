@@ -108,7 +108,7 @@ def test_the_page_says_why_it_stopped(launch, look, pass_time, client, alice):
     instance = launch()
     pass_time(instance, hours=1)
     look(instance, times=2)
-    pass_time(instance, seconds=16)
+    pass_time(instance, seconds=21)
     assert marking.finish(instance.pk)
     drive(instance, "stopped")
     client.force_login(alice)

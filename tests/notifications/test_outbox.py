@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from aigc_portal.celery import app
-from tenants.models import User
+from tenants.models import Tenant, User
 from tenants.notifications import endpoints, outbox
 from tenants.notifications.kinds import KINDS, PATIENCE
 from tenants.notifications.models import Delivery, Notification, Problem, WebhookEndpoint
 from tenants.notifications.operations import notify, try_again
 from tenants.notifications.outbox import ATTEMPTS, LEASE, QUIET, claim, deliver_due, record
 from tenants.notifications.outcome import Outcome
+from tenants.notifications.rounds import a_round
 from tests.notifications.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -334,12 +336,64 @@ def test_many_workers_send_each_once(attempt: int, tell: Tell, endpoint, receive
     assert set(Delivery.objects.values_list("state", "attempts")) == {("sent", 1)}
 
 
+def test_one_call_at_a_time_goes_to_a_tenants_webhooks(
+    tell: Tell, endpoint, alice: User, bolt: Tenant, receiver: Receiver
+) -> None:
+    """A slow receiver takes one worker; mail and other tenants' webhooks go on."""
+    WebhookEndpoint.objects.create(tenant=bolt, url=receiver.url, sealed_secret=endpoint.sealed_secret)
+    tell(key="1")
+    tell(key="2")
+    notify(tenant=bolt, kind="idle_warning", recipients=[], key="1", subject="x", context={"name": "Dragon", "minutes": 10})
+    tell(alice, key="3")
+    now, taken = timezone.now(), []
+    while (delivery := claim(now)) is not None:
+        taken.append((delivery.channel, delivery.notification.tenant.slug))
+    assert taken == [("webhook", "acme"), ("webhook", "bolt"), ("email", "acme")]
+    assert claim(now + LEASE).notification.tenant.slug == "acme"  # whoever had it is taken for dead
+
+
+def test_whatever_an_attempt_comes_to_the_others_are_delivered(tell: Tell, endpoint, receiver: Receiver, alice: User) -> None:
+    receiver.answer(503, retry_after="Mon, 01 Jan 2024 00:00:00 +99999999999999999999")
+    tell()
+    tell(alice, key="mail")
+    assert deliver_due()
+    states = Counter(Delivery.objects.values_list("channel", "state"))
+    assert states == {("webhook", "failed"): 1, ("webhook", "pending"): 1, ("email", "sent"): 1}
+
+
+def test_a_fault_of_ours_is_written_down_and_ends_no_round(tell: Tell, alice: User, anna: User, monkeypatch) -> None:
+    tell(alice, anna)
+    send, faults = outbox.send_mail, iter([RuntimeError("of ours")])
+
+    def fail_once(delivery: Delivery) -> Outcome:
+        for fault in faults:
+            raise fault
+        return send(delivery)
+
+    monkeypatch.setattr(outbox, "send_mail", fail_once)
+    assert deliver_due()
+    assert list(Delivery.objects.order_by("pk").values_list("state", "detail")) == [
+        ("failed", "RuntimeError('of ours')"),
+        ("sent", ""),
+    ]
+
+
+def test_no_more_than_two_workers_deliver_at_a_time() -> None:
+    with a_round() as first, a_round() as second, a_round() as third:
+        assert (first, second, third) == (True, True, False)
+    with a_round() as again:
+        assert again
+
+
 @pytest.mark.django_db(transaction=True)
 def test_failures_and_turning_off_at_once_do_not_lock_each_other_out(tell: Tell, endpoint, receiver: Receiver) -> None:
     for number in range(8):
         tell(key=str(number))
     now = timezone.now()
-    taken = [claim(now) for _number in range(8)]
+    taken = list(Delivery.objects.all())
+    for delivery in taken:  # one after the other is claimed; so many at once are at it only once workers have stood still
+        delivery.lease = uuid.uuid4()
+        delivery.save(update_fields=["lease"])
     barrier = threading.Barrier(8)
 
     def fail(delivery: Delivery) -> None:
