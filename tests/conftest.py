@@ -38,6 +38,8 @@ def in_english() -> Iterator[None]:
 def end_sessions(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Before the test database is dropped, end sessions that threads of tests took from the pool and died with."""
     yield
+    if not str(connection.settings_dict["NAME"]).startswith("test_"):
+        return  # no test of this run has asked for a database
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         others = "datname = current_database() AND pid <> pg_backend_pid()"
         cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")

@@ -1,9 +1,7 @@
 """The whole product as processes of this machine: what `make demo` runs, on free ports and a data directory of its own."""
 
-import itertools
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -24,17 +22,21 @@ START_SECONDS = 120
 _OWN = ("DATABASE_URL", "REDIS_URL", "AIGC_", "DJANGO_SETTINGS_MODULE", "PYTEST_")
 
 
+PORTS = 166  # many, for a port that was used rests for ten minutes
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_starts = itertools.count(secrets.randbelow(8))
+_in_use: set[int] = set()
 
 
-def _next_ports() -> int:
-    """The first of 300 ports that no other stack of this run has: each worker of xdist goes round among eight such ranges.
+def _take_ports() -> int:
+    """The first port of a range that no other stack of this run has; each worker of xdist has three.
 
-    They lie below the ports that outgoing connections take, which may come between choosing a port and listening on it, and are
-    many, for a port that was used rests for ten minutes.
+    All lie below those that the tests' own engines take (tests/services.py) and outgoing connections, which may come between
+    choosing a port and listening on it.
     """
-    return 10_000 + 300 * (_WORKER % 4 * 8 + next(_starts) % 8)
+    ranges = [10_000 + PORTS * (_WORKER % 4 * 3 + number) for number in range(3)]
+    first = next(each for each in ranges if each not in _in_use)
+    _in_use.add(first)
+    return first
 
 
 def free_port() -> int:
@@ -71,14 +73,14 @@ class Stack:
     def start(self) -> None:
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
         if not hasattr(self, "_variables"):
-            first = _next_ports()
+            first = _take_ports()
             self._variables = {
                 "AIGC_DATA_DIR": str(self.data_dir),
                 "AIGC_PORTAL_ORIGIN": self.portal,
                 "AIGC_ENGINES_DOMAIN": f"engines.localhost:{self.port}",
                 "AIGC_PORTAL_BIND": f"127.0.0.1:{free_port()}",
                 "AIGC_LOCAL_PORT_FIRST": str(first),
-                "AIGC_LOCAL_PORT_LAST": str(first + 299),
+                "AIGC_LOCAL_PORT_LAST": str(first + PORTS - 1),
                 "PYTHONUNBUFFERED": "1",
             } | dict(self.variables)
         already = len(self.output())
@@ -94,6 +96,7 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
+        _in_use.discard(int(self.environment["AIGC_LOCAL_PORT_FIRST"]))
 
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
