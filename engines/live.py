@@ -11,6 +11,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
 
+from aigc_portal.valkey import valkey
 from engines.models import Instance
 from tenants.rights import gateway_channel
 
@@ -31,7 +32,7 @@ def announce_on_commit(instance: Instance) -> None:
 def announce(instance: Instance) -> None:
     """Tell open pages (`instance.changed` to the tenant's group) and the gateway (the slug) at once."""
     try:
-        with _valkey().pipeline(transaction=False) as pipe:
+        with valkey().pipeline(transaction=False) as pipe:
             pipe.incr(_count(instance.tenant_id))
             pipe.publish(gateway_channel(), instance.slug)
             pipe.execute()
@@ -48,7 +49,7 @@ def announced(tenant_id: int) -> str:
     A page that is rendered after this was read, and whose socket finds another number, has missed something in between.
     """
     try:
-        return str(int(_valkey().get(_count(tenant_id)) or 0))
+        return str(int(valkey().get(_count(tenant_id)) or 0))
     except (redis.RedisError, OSError):
         return ""
 
@@ -65,8 +66,3 @@ def _loop_of(_process: int) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="live", daemon=True).start()
     return loop
-
-
-@lru_cache(maxsize=1)
-def _valkey() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=SEND_SECONDS, socket_connect_timeout=SEND_SECONDS)

@@ -1,14 +1,14 @@
 """Tell at once that somebody's rights changed. Losing the message costs two seconds: nothing is remembered for longer."""
 
 import logging
-from functools import lru_cache
 
 import redis
 from django.conf import settings
 from django.db import transaction
 
+from aigc_portal.valkey import valkey
+
 log = logging.getLogger(__name__)
-SEND_SECONDS = 2
 EVERYTHING = "*"
 
 
@@ -28,11 +28,6 @@ def announce_rights() -> None:
     Whose rights they were is not said: to ask again for all visitors is what happens every two seconds anyway.
     """
     try:
-        _valkey().publish(gateway_channel(), EVERYTHING)
+        valkey().publish(gateway_channel(), EVERYTHING)
     except (redis.RedisError, OSError) as error:
         log.warning("nobody was told that rights changed: %r", error)
-
-
-@lru_cache(maxsize=1)
-def _valkey() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=SEND_SECONDS, socket_connect_timeout=SEND_SECONDS)

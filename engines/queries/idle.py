@@ -12,6 +12,7 @@ from engines.idle.decision import SOON, Why
 from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use
 from engines.release.asking import is_mute
+from engines.release.knowing import joined_use
 from engines.release.rules import policy_for
 from engines.states import DesiredState, InstanceState
 
@@ -76,10 +77,8 @@ def why_on(instance: Instance) -> Answer | None:
     """Answer for a running instance whose `use` is joined; None for one that does not run, or that no look has seen yet."""
     if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
         return None
-    use = getattr(instance, "use", None)  # a row that need not exist
-    if use is None or use.run_id != instance.run_id or not use.why:
-        return None
-    return answer_of(instance, use)
+    use = joined_use(instance)
+    return answer_of(instance, use) if use is not None and use.why else None
 
 
 def answer_of(instance: Instance, use: Use) -> Answer:

@@ -16,6 +16,12 @@ EMPTY = {
 }
 
 
+def joined_use(instance: Instance) -> Use | None:
+    """The row about the present run, of an instance whose `use` is joined; None if there is none, or it is of an older run."""
+    use = getattr(instance, "use", None)  # a row that need not exist
+    return use if use is not None and use.run_id == instance.run_id else None
+
+
 def use_of(instance: Instance) -> Use:
     """Return the row about the present run; an older run's is emptied first, with what people asked of that run."""
     use, _made = Use.objects.get_or_create(instance=instance, defaults={"run_id": instance.run_id})

@@ -18,7 +18,7 @@ from engines.idle.policy import Policy
 from engines.models import Instance, Schedule, Use, UseSpan
 from engines.release import marking, spans, telling
 from engines.release.asking import ask, is_mute
-from engines.release.knowing import known_of, use_of
+from engines.release.knowing import joined_use, known_of, use_of
 from engines.release.rules import all_rules, policy_for
 from engines.release.spans import Sign
 from engines.states import DesiredState, InstanceState
@@ -115,7 +115,7 @@ def upcoming_stops(instances: Sequence[Instance], now: datetime) -> dict[UUID, d
 
 def case_of(instance: Instance, recorded: Recorded, policy: Policy, *, stop_at: datetime | None, now: datetime) -> Case:
     """Read what is known of one instance. `stop_at`: when a schedule will stop it, if it has not yet."""
-    use = current_use(instance)
+    use = joined_use(instance) or use_of(instance)
     known = known_of(instance, use, recorded, now)
     if known.stop_due_at is None:
         known = replace(known, stop_due_at=stop_at)
@@ -130,12 +130,6 @@ def worth_asking(case: Case, now: datetime) -> bool:
     is_quiet = not used or now - max(used) >= ASK_AFTER_QUIET
     is_near = case.due.due_at is not None and case.due.due_at - now <= ASK_BEFORE
     return is_near or is_quiet
-
-
-def current_use(instance: Instance) -> Use:
-    """The joined row, if it is of this run; else a new one."""
-    use = getattr(instance, "use", None)  # a row that need not exist
-    return use if use is not None and use.run_id == instance.run_id else use_of(instance)
 
 
 def conclude(case: Case, look: Look | None, now: datetime) -> None:

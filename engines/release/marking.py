@@ -20,7 +20,7 @@ from engines.idle.policy import Policy
 from engines.models import Instance, InstanceEvent, Use
 from engines.reasons import Reason
 from engines.release.asking import ask
-from engines.release.knowing import known_of
+from engines.release.knowing import joined_use, known_of
 from engines.release.rules import policy_for
 from engines.release.telling import tell_released
 from engines.states import DesiredState, InstanceState
@@ -53,8 +53,8 @@ def begin(instance: Instance, use: Use) -> None:
 
 def yields_to_use(instance: Instance) -> bool:
     """Tell whether its present run is marked, and stays if somebody uses it now; reads its `use`."""
-    use = getattr(instance, "use", None)  # a row that need not exist
-    return use is not None and use.releasing_since is not None and use.run_id == instance.run_id and use.why not in IN_ANY_CASE
+    use = joined_use(instance)
+    return use is not None and use.releasing_since is not None and use.why not in IN_ANY_CASE
 
 
 def clear(slug: str) -> bool:

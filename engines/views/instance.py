@@ -8,13 +8,13 @@ from engines.forms import GpuClassForm, RenameForm
 from engines.operations import instances as operations
 from engines.queries.instances import instance_in
 from engines.views.instance_page import Bound, operable, show_page, submit, tabs_for
-from engines.views.membership import PortalRequest, member
+from engines.views.membership import PortalRequest, live_member
 
 
 @login_required
 def show(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Show the instance with the tab of `?tab=`."""
-    membership = member(request, tenant_slug)
+    membership = live_member(request, tenant_slug)
     row = instance_in(membership, slug)
     wanted = request.GET.get("tab", "overview")
     return show_page(request, membership, row, wanted if wanted in tabs_for(membership, row) else "overview")

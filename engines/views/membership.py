@@ -13,14 +13,19 @@ class PortalRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
-    live_seen: str  # of a whole page: how many changes were announced before it was read
+    live_seen: str  # of a page that hears of changes: how many were announced before it was read
 
 
 def member(request: PortalRequest, tenant_slug: str) -> Membership:
     """Return the signed-in person's membership, and remember the tenant as the one visited last; NotVisible for strangers."""
     membership = access.membership_in(request.user, tenant_slug)
-    if request.method == "GET" and not request.htmx:
-        request.live_seen = live.announced(membership.tenant_id)
     if request.session.get("last_tenant") != tenant_slug:
         request.session["last_tenant"] = tenant_slug
+    return membership
+
+
+def live_member(request: PortalRequest, tenant_slug: str) -> Membership:
+    """As member, for a page that hears of changes: it has to know which were announced before anything of it is read."""
+    membership = member(request, tenant_slug)
+    request.live_seen = live.announced(membership.tenant_id)
     return membership

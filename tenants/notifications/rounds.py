@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 
-import redis
 from django.conf import settings
 from redis.exceptions import LockError
+
+from aigc_portal.valkey import valkey
 
 ROUNDS = 2
 LONGEST_SECONDS = 300
@@ -16,7 +16,7 @@ LONGEST_SECONDS = 300
 @contextmanager
 def a_round() -> Iterator[bool]:
     """Yield whether there is room for one more; what comes in vain is found by those who deliver, or by the next round."""
-    locks = (_valkey().lock(f"{settings.REDIS_PREFIX}:deliver:{number}", timeout=LONGEST_SECONDS) for number in range(ROUNDS))
+    locks = (valkey().lock(f"{settings.REDIS_PREFIX}:deliver:{number}", timeout=LONGEST_SECONDS) for number in range(ROUNDS))
     mine = next((lock for lock in locks if lock.acquire(blocking=False)), None)
     try:
         yield mine is not None
@@ -24,8 +24,3 @@ def a_round() -> Iterator[bool]:
         if mine is not None:
             with suppress(LockError):  # it took so long that somebody else has the place
                 mine.release()
-
-
-@lru_cache(maxsize=1)
-def _valkey() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL)
