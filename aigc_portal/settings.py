@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tenants.audit.middleware.OriginMiddleware",
     "tenants.middleware.TimeZoneMiddleware",
     "aigc_portal.middleware.PortalErrorMiddleware",
 ]

@@ -18,16 +18,25 @@ class Action(StrEnum):
     OPERATE = "operate"  # pause, resume, restart, rename, delete, read the log of one's own instance
     OPERATE_ALL = "operate_all"  # the same for everybody's instances
     SEE_COSTS = "see_costs"  # everybody's; one's own are always visible
+    SEE_TEAM = "see_team"  # who is in the tenant, and in which role
+    MANAGE_MEMBERS = "manage_members"  # invite, change roles, remove; an owner's role is the owners' alone to give and take
+    MANAGE_TENANT = "manage_tenant"  # rename, sign-in, delete
+    MANAGE_LIMITS = "manage_limits"  # within what operators grant the tenant
+    MANAGE_TOKENS = "manage_tokens"  # service tokens, and the end of anybody's
+    MANAGE_BUDGETS = "manage_budgets"
     MANAGE_WEBHOOKS = "manage_webhooks"
+    SEE_AUDIT = "see_audit"
 
 
-_WORK = frozenset({Action.SEE, Action.LAUNCH, Action.VISIT, Action.OPERATE})
+_LOOK = frozenset({Action.SEE, Action.SEE_TEAM})
+_WORK = _LOOK | {Action.LAUNCH, Action.VISIT, Action.OPERATE}
+_LOOKING = _LOOK | {Action.SEE_COSTS, Action.SEE_AUDIT}
 _ALLOWED: dict[str, frozenset[Action]] = {
     Role.OWNER: frozenset(Action),
-    Role.ADMIN: frozenset(Action),
+    Role.ADMIN: frozenset(Action) - {Action.MANAGE_TENANT},
     Role.MEMBER: _WORK,
-    Role.FINANCE: frozenset({Action.SEE, Action.SEE_COSTS}),
-    Role.VIEWER: frozenset({Action.SEE}),
+    Role.FINANCE: _LOOK | {Action.SEE_COSTS, Action.MANAGE_BUDGETS},
+    Role.VIEWER: _LOOK,
 }
 
 
@@ -69,7 +78,7 @@ def may(membership: Membership, action: Action) -> bool:
     if membership.is_operator and action == Action.VISIT:
         return False
     suspended = membership.tenant.suspended_at is not None and not membership.is_operator
-    if suspended and action not in {Action.SEE, Action.SEE_COSTS}:
+    if suspended and action not in _LOOKING:
         return False
     return action in _ALLOWED[membership.role]
 

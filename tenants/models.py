@@ -6,7 +6,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-import tenants.notifications.models  # noqa: F401 - tables of this app, as Django finds models here
+# Tables of this app, as Django finds models here.
+import tenants.audit.models
+import tenants.notifications.models  # noqa: F401
 
 
 class User(AbstractUser):

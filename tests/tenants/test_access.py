@@ -9,13 +9,14 @@ from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, Role, Tenant
 from tests import factories
 
-WORK = {Action.SEE, Action.LAUNCH, Action.VISIT, Action.OPERATE}
+LOOK = {Action.SEE, Action.SEE_TEAM}
+WORK = LOOK | {Action.LAUNCH, Action.VISIT, Action.OPERATE}
 EXPECTED = {
     Role.OWNER: set(Action),
-    Role.ADMIN: set(Action),
+    Role.ADMIN: set(Action) - {Action.MANAGE_TENANT},
     Role.MEMBER: WORK,
-    Role.FINANCE: {Action.SEE, Action.SEE_COSTS},
-    Role.VIEWER: {Action.SEE},
+    Role.FINANCE: LOOK | {Action.SEE_COSTS, Action.MANAGE_BUDGETS},
+    Role.VIEWER: LOOK,
 }
 
 
@@ -30,7 +31,7 @@ def test_what_each_role_may_do(role, action):
 @pytest.mark.parametrize("action", Action)
 def test_a_suspended_tenant_may_only_look(role, action):
     member = Membership(role=role, tenant=Tenant(pk=1, slug="x", name="X", suspended_at=timezone.now()))
-    looking = {Action.SEE, Action.SEE_COSTS}
+    looking = LOOK | {Action.SEE_COSTS, Action.SEE_AUDIT}
     assert access.may(member, action) == (action in EXPECTED[role] & looking)
 
 

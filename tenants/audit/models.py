@@ -1,0 +1,54 @@
+"""One thing that somebody did."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from tenants.audit.origin import Channel
+
+
+class AuditEvent(models.Model):
+    """One thing that somebody did. Append-only: a database trigger refuses changes.
+
+    What it is about is kept as text, since it outlives the thing. `details`: what changed, as JSON; never a secret.
+    """
+
+    class Via(models.TextChoices):
+        PORTAL = Channel.PORTAL, _("portal")
+        API = Channel.API, _("API")
+        ADMIN = Channel.ADMIN, _("operators’ console")
+        GATEWAY = Channel.GATEWAY, _("engine gateway")
+        SYSTEM = Channel.SYSTEM, _("the portal itself")
+
+    at = models.DateTimeField(_("at"))
+    # None: of a person or of the installation, not of a tenant.
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.PROTECT, null=True, blank=True, related_name="audit_events", verbose_name=_("tenant")
+    )
+    # None: the portal itself, or somebody unknown whose sign-in failed.
+    actor = models.ForeignKey(
+        "tenants.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("who")
+    )
+    # The operator who acted as the actor.
+    behind = models.ForeignKey(
+        "tenants.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("operator behind")
+    )
+    kind = models.CharField(_("what"), max_length=60)
+    subject_kind = models.CharField(_("kind of thing"), max_length=40, blank=True)
+    subject_id = models.CharField(_("id of the thing"), max_length=64, blank=True)
+    subject_name = models.CharField(_("thing"), max_length=200, blank=True)
+    details = models.JSONField(_("details"), default=dict)
+    via = models.CharField(_("by way of"), max_length=10, choices=Via.choices)
+    address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    token = models.CharField(_("API token"), max_length=32, blank=True)
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit log")
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["tenant", "-at"], name="audit_of_tenant"),
+            models.Index(fields=["actor", "-at"], name="audit_of_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_name}".strip()
