@@ -16,6 +16,7 @@ urlpatterns = [
     path("gw/", include("gateway.urls")),
     path("i18n/setlang/", tenant_views.choose_language, name="set_language"),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("<slug:tenant_slug>/team/", include("tenants.team.urls")),
     path("<slug:tenant_slug>/notifications/", include("tenants.notifications.urls")),
     path("<slug:tenant_slug>/costs/", include("billing.urls")),
     path("<slug:tenant_slug>/api/", include("gateway.api_tokens.urls")),
