@@ -11,7 +11,7 @@ from django.utils import timezone
 from engines import hints
 from engines.bursting import burst_overdue
 from engines.clusters import get_cluster
-from engines.clusters.base import ClusterError, ClusterUnavailable
+from engines.clusters.base import ClusterError, ClusterUnavailable, Phase
 from engines.facts import SEEN_EVERY
 from engines.models import Cluster, Instance, Volume
 from engines.observe import observe
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def sweep() -> None:
     """Observe every cluster, end what is overdue, move launches that waited long, and ask for all that is not as it should be."""
     for cluster in Cluster.objects.all():
-        for duty in (_observe_all, expire_deadlines):
+        for duty in (_observe_seldom, expire_deadlines):
             try:
                 duty(cluster)
             except ClusterUnavailable as error:
@@ -55,19 +55,24 @@ def drifted() -> QuerySet[Instance]:
     return Instance.objects.filter(on_the_way | misplaced)
 
 
-def _observe_all(cluster: Cluster) -> None:
-    """Look at what the cluster has, then at what should be there and was not in the list.
+def _observe_seldom(cluster: Cluster) -> None:
+    """Look at all of a cluster, seldom if its watcher is awake, which has told nearly all that a list would say.
 
-    A cluster whose watcher is awake has told all that a list would say, so it is asked seldom: a watch says nothing of what does
-    not change, and a run has to be proved alive.
+    A watch says nothing of what does not change, and a run has to be proved alive; and it does not hear of everything.
     """
     is_watched = cluster.watched_at is not None and not cluster.is_silent
     if is_watched and timezone.now().timestamp() % SEEN_EVERY.total_seconds() >= settings.SWEEP_SECONDS:
         return
+    observe_all(cluster)
+
+
+def observe_all(cluster: Cluster) -> None:
+    """Look at what the cluster has, then at what should be there and was not in the list, or there not whole."""
     adapter = get_cluster(cluster)
     looked_at = set()
     for seen in adapter.list_workloads():
-        looked_at.add(seen.name)
+        if seen.phase != Phase.GONE:
+            looked_at.add(seen.name)
         observe(cluster, seen)
     for instance in Instance.objects.filter(cluster=cluster, state__in=HOLDS_GPU).select_related("volume"):
         if instance.workload.name not in looked_at:

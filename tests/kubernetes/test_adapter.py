@@ -276,6 +276,27 @@ def test_a_write_whose_answer_was_lost_may_be_repeated(double, make_adapter, mak
     assert double.get("services", NAMESPACE, spec.name) is None
 
 
+def test_a_service_that_came_too_late_is_listed_until_its_workload_is_deleted_once_more(double, adapter, make_spec):
+    spec = make_spec()
+    run(adapter, spec)
+    service = double.get("services", NAMESPACE, spec.name)
+    adapter.delete(spec.ref, epoch=2, grace_seconds=1)
+    wait_for(lambda: adapter.list_workloads() == [])
+    double.load([service])
+    [left] = adapter.list_workloads()
+    assert (left.name, left.namespace, left.phase, left.remains) == (spec.name, NAMESPACE, Phase.GONE, True)
+    seen = adapter.delete(spec.ref, epoch=2, grace_seconds=1)
+    assert (seen.phase, seen.remains) == (Phase.GONE, False)
+    assert adapter.list_workloads() == []
+
+
+def test_without_the_right_to_list_services_the_workloads_are_listed(double, adapter, make_spec):
+    spec = make_spec()
+    run(adapter, spec)
+    double.faults.add(verb="list", path="services", status=403)
+    assert [each.name for each in adapter.list_workloads()] == [spec.name]
+
+
 def test_an_expired_token_is_read_anew(double, adapter, make_spec, tmp_path):
     run(adapter, make_spec())
     double.rotate_token()

@@ -16,6 +16,7 @@ from engines.clusters.kubernetes.rest import Rest
 from engines.models import Instance, RunFact, Volume
 from engines.operations import instances
 from engines.states import HOLDS_GPU
+from engines.sweeping import observe_all, strays
 from tenants.errors import PortalError
 from tests import factories
 from tests.kubernetes.double import KubernetesDouble, node
@@ -59,6 +60,8 @@ def test_after_a_storm_cluster_rows_and_books_agree(tmp_path, monkeypatch, count
             last_wishes(fleet, random.Random(seed + 1), gpus * NODES)
             until_quiet(crew, seconds=calm_seconds)
             wait_until(are_all_ready)  # a Pod is ready a moment after its engine has answered first
+            observe_all(row)  # as the sweep does every few minutes beside a watch, which hears of no Service
+            wait_until(lambda: not strays().exists())
         finally:
             crew.end()
             lookout.end()

@@ -149,12 +149,15 @@ class KubernetesCluster:
         return claims.require(self.rest, spec.volume_ref)
 
     def _apply_all(self, spec: WorkloadSpec, wanted: dict[str, Any]) -> None:
-        """Apply what the Pod needs, then the StatefulSet, on which the Service's address is written down."""
+        """Apply what the Pod needs, then the StatefulSet, on which the Service's address is written down.
+
+        The Service first: by it, whatever a call leaves that came too late is found.
+        """
+        service = manifests.service(self._config, spec)
+        address = self.rest.apply(paths.home(service), service)["spec"].get("clusterIP", "")
         if spec.gpu.dra:
             template = manifests.claim_template(spec)
             self.rest.apply(paths.home(template), template)
-        service = manifests.service(self._config, spec)
-        address = self.rest.apply(paths.home(service), service)["spec"].get("clusterIP", "")
         wanted["metadata"]["annotations"] |= {SERVICE_IP: address, APPLIED_AT: _now()}
         self._memory.keep(spec.ref, standing(self.rest.apply(paths.home(wanted), wanted)))
 
@@ -212,8 +215,8 @@ class KubernetesCluster:
                 tombstone = Tombstone(epoch, datetime.now(UTC), seen.run_id, seen.ended_at)
                 if known is None:
                     self._bury(workload, tombstone)
-                    self.rest.delete(paths.member("services", workload.namespace, workload.name))
                     device_templates.forget_leftovers(self.rest, workload)
+                    self.rest.delete(paths.member("services", workload.namespace, workload.name))
                     return self.observe(workload)
                 self._require_not_older(workload, epoch, known)
                 self._bury(workload, tombstone)

@@ -57,7 +57,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("", "persistentvolumeclaims", "list watch", namespaced=False),
     *_each("", "persistentvolumeclaims", "get create patch delete"),
     *_each("", "persistentvolumes", "get", namespaced=False),
-    *_each("", "services", "create patch delete"),
+    *_each("", "services", "list create patch delete"),
     *_each("", "serviceaccounts", "create patch"),
     *_each("", "resourcequotas", "create patch"),
     *_each("", "limitranges", "create patch"),

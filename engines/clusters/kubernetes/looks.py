@@ -57,7 +57,7 @@ class Looks:
         return observe(seen, now=began)
 
     def at_all(self) -> Iterator[tuple[WorkloadRef, Observation]]:
-        """Look at all workloads, each as its StatefulSet and Pods show it.
+        """Look at all workloads, each as its StatefulSet and Pods show it; of one that has neither, a Service may be left.
 
         Lists are read one after the other: what they say together holds for the moment before the first at best.
         """
@@ -65,12 +65,28 @@ class Looks:
         pods: defaultdict[tuple[str, str], list[Json]] = defaultdict(list)
         for pod in self._rest.items(paths.collection("pods"), labelSelector=OUR_ENGINES):
             pods[pod["metadata"]["namespace"], pod["metadata"]["labels"].get(WORKLOAD, "")].append(pod)
+        services = self._service_keys()
         for stateful_set in self._rest.items(paths.collection("statefulsets"), labelSelector=OUR_ENGINES):
             space, name = stateful_set["metadata"]["namespace"], stateful_set["metadata"]["name"]
+            services.discard((space, name))
             seen = self._seen(space, name, stateful_set, pods.pop((space, name), []))
             yield WorkloadRef(name, space), observe(seen, now=began)
         for (space, name), left in pods.items():
+            services.discard((space, name))
             yield WorkloadRef(name, space), observe(self._seen(space, name, None, left), now=began)
+        for space, name in sorted(services):
+            # Made by a call that was not followed by its StatefulSet: it is on its way, or too late for what was deleted.
+            yield WorkloadRef(name, space), replace(observe(self._seen(space, name, None, []), now=began), remains=True)
+
+    def _service_keys(self) -> set[tuple[str, str]]:
+        """Name the Services of engines, by namespace; none where the right to list them was not granted."""
+        try:
+            services = list(self._rest.items(paths.collection("services"), labelSelector=OUR_ENGINES))
+        except ApiError as error:
+            if error.status == 403:
+                return set()
+            raise
+        return {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in services}
 
     def _seen(self, namespace: str, name: str, stateful_set: Json | None, pods: Sequence[Json], **more: Any) -> Seen:
         address = annotation(stateful_set, SERVICE_IP)
