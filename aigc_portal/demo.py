@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.management import call_command
@@ -20,11 +19,7 @@ from aigc_portal.embedded.errors import EmbeddedError
 from aigc_portal.embedded.ports import require_free_port
 from aigc_portal.embedded.process import read_pid, take_lock
 from aigc_portal.supervisor import Program, Supervisor
-from engines.clusters import get_cluster
-from engines.models import Cluster
-
-if TYPE_CHECKING:
-    from engines.clusters.local.adapter import LocalCluster
+from engines.closing import end_local_engines
 
 CATALOG = ["catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml"]
 DEFAULT_HTTP_PORT = 80
@@ -52,7 +47,8 @@ def run_demo(say: Printer) -> None:
                 supervisor.run(announce=announce)
             finally:
                 running.revive()  # which engines to end is in the database
-                stop_local_engines()
+                end_local_engines()
+                close_database()
 
 
 @contextmanager
@@ -121,22 +117,12 @@ def announce() -> None:
         f"Everybody's password: {DEMO_PASSWORD}",
         "",
         f"Data: {settings.DATA_DIR}",
-        "Ctrl-C stops everything, engines included, and keeps the data.",
+        "Ctrl-C pauses the engines, stops everything and keeps the data.",
     ]
     width = max(map(len, lines))
     box = [f"│ {line.ljust(width)} │" for line in lines]
     sys.stdout.write("\n".join(["", f"┌{'─' * (width + 2)}┐", *box, f"└{'─' * (width + 2)}┘", "", ""]))
     sys.stdout.flush()
-
-
-def stop_local_engines() -> None:
-    """End the engines that run as processes of this machine, so that none is left behind.
-
-    The rows are not touched: the watcher of the next start sees that the engines are gone and says so.
-    """
-    for row in Cluster.objects.filter(kind=Cluster.Kind.LOCAL):
-        cast("LocalCluster", get_cluster(row)).shutdown()
-    close_database()
 
 
 def ports() -> list[int]:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     LIFE_OVER = "life_over"
     BUSY_TOO_LONG = "busy_too_long"
     UNKNOWN_TOO_LONG = "unknown_too_long"
+    PORTAL_STOPPED = "portal_stopped"
     KEPT = "kept"
     WHEN_FREE = "when_free"
     NOT_WHEN_FREE = "not_when_free"
@@ -138,6 +139,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.UNKNOWN_TOO_LONG: Explanation(
         _("Nobody used the engine and it did not say whether it was busy, so its GPU was released. The data is kept."),
         Fixer.OPERATOR,
+    ),
+    Reason.PORTAL_STOPPED: Explanation(
+        _("Paused because the portal was stopped. The data is kept, and it can be resumed at once.")
     ),
     Reason.KEPT: Explanation(_("Asked to stay on for longer.")),
     Reason.WHEN_FREE: Explanation(_("Asked to be released as soon as its queue is empty.")),
@@ -375,6 +379,7 @@ RELEASES = frozenset(
         Reason.LIFE_OVER,
         Reason.BUSY_TOO_LONG,
         Reason.UNKNOWN_TOO_LONG,
+        Reason.PORTAL_STOPPED,
     }
 )
 """Why the portal itself gives a GPU back."""

@@ -15,6 +15,7 @@ from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceE
 from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_instance, lock_tenant
 from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
+from engines.operations.wishes import record_wish, wish
 from engines.reasons import Reason
 from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
@@ -85,7 +86,7 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
         instance.log(
             InstanceEvent.Kind.WISH, Reason.COLLEAGUES_DATA, by=membership.user, evidence=f"{volume.name} ({volume.owner})"
         )
-    _record_wish(instance, membership, Reason.LAUNCHED)
+    record_wish(instance, Reason.LAUNCHED, by=membership.user)
     return instance
 
 
@@ -108,8 +109,8 @@ def cancel_wake(*, instance: Instance, by: Membership) -> None:
     """As `cancel_launch`, for whoever may visit the engine; who may not operate it takes back a wish of their own alone."""
     instance = lock_instance(instance, by, to_wake=True)
     if not access.may_operate(by, owner_id=instance.owner_id):
-        wish = instance.events.filter(kind=InstanceEvent.Kind.WISH, generation=instance.generation).order_by("pk").first()
-        if wish is None or wish.actor_id != by.user_id:
+        wished = instance.events.filter(kind=InstanceEvent.Kind.WISH, generation=instance.generation).order_by("pk").first()
+        if wished is None or wished.actor_id != by.user_id:
             raise NotAllowed(_("Somebody else asked for %(name)s. Only they or its owner can cancel that.") % {"name": instance})
     _cancel(instance, by)
 
@@ -197,16 +198,7 @@ def _cancel(instance: Instance, by: Membership) -> None:
 
 
 def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:
-    """Write the wish with the next generation and its event; only the reconciler acts on it."""
-    Instance.objects.filter(pk=instance.pk).update(generation=instance.generation + 1, wish_reason=reason, **changes)
-    instance.refresh_from_db()
-    _record_wish(instance, by, reason)
-
-
-def _record_wish(instance: Instance, by: Membership, reason: Reason) -> None:
-    instance.log(InstanceEvent.Kind.WISH, reason, by=by.user)
-    hints.reconcile_on_commit(instance.pk)
-    live.announce_on_commit(instance)
+    wish(instance, reason, by=by.user, **changes)
 
 
 def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:

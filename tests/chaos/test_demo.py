@@ -36,7 +36,7 @@ def test_a_killed_demo_starts_again_and_finds_its_engines(world):
 
 
 @pytest.mark.chaos_full
-def test_a_demo_that_ends_while_an_engine_runs_leaves_none_and_says_so_later(world):
+def test_a_demo_that_ends_while_an_engine_runs_pauses_it_and_says_so_later(world):
     slug = world.launch("Left behind", "steady")
     world.wait(slug, "running")
     world.draw(slug, seed=4)
@@ -45,9 +45,9 @@ def test_a_demo_that_ends_while_an_engine_runs_leaves_none_and_says_so_later(wor
     assert not world.marked(slug)
     world.stack.start()
     world.wait_until_served()
-    row = world.wait(slug, "failed")
-    assert row["reason"] == "workload_vanished"
-    assert "The engine disappeared, for instance because its machine restarted. Its data is safe; retry." in world.page(slug)
+    row = world.instance(slug)
+    assert (row["state"], row["wish_reason"]) == ("stopped", "portal_stopped")
+    assert "Paused because the portal was stopped. The data is kept, and it can be resumed at once." in world.page(slug)
     world.act(slug, "resume")
     world.wait(slug, "running")
     assert world.pictures(slug) == pictures
@@ -75,7 +75,7 @@ def test_ctrl_c_ends_the_engines_even_while_the_database_is_down(world):
     assert not world.marked(slug)
     world.stack.start()
     world.wait_until_served()
-    world.wait(slug, "failed")
+    assert world.instance(slug)["state"] == "stopped"
     world.delete(slug)
     world.wait(slug, "deleted")
 
