@@ -27,7 +27,7 @@ DEFAULT_HTTP_PORT = 80
 WEB_OPTIONS = ["--lifespan", "off", "--ws-per-message-deflate", "false"]
 # Only Caddy asks gwauth, and reads nothing of its answers but what gwauth itself puts there.
 GWAUTH_OPTIONS = ["--no-proxy-headers", "--no-server-header", "--no-date-header"]
-# The only worker need not look for others when it starts.
+# Workers that share no queue need not look for others when they start.
 ALONE = ["--without-gossip", "--without-mingle"]
 # After a demo that was killed, its programs need a moment to end.
 PORT_WAIT_SECONDS = 10.0
@@ -96,6 +96,11 @@ def programs() -> list[Program]:
         Program(
             "worker",
             [*celery, "worker", "--queues", "provision,billing,default", "--concurrency", "4", "--loglevel", "INFO", *ALONE],
+            ready_phrase=" ready.",
+        ),
+        Program(
+            "notifier",
+            [*celery, "worker", "--queues", "deliveries", "--concurrency", "2", "--loglevel", "INFO", *ALONE],
             ready_phrase=" ready.",
         ),
         # The timetable is code; beat's own file only remembers when it last ran.

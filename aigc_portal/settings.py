@@ -206,7 +206,12 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"engines.*": {"queue": "provision"}, "billing.*": {"queue": "billing"}}
+CELERY_TASK_ROUTES = {
+    "engines.*": {"queue": "provision"},
+    "billing.*": {"queue": "billing"},
+    # Served by workers of its own: other people's slow mail servers and webhooks keep nobody waiting but each other.
+    "tenants.tasks.deliver": {"queue": "deliveries"},
+}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "global_keyprefix": f"{REDIS_PREFIX}:celery:"}
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_DB_REUSE_MAX = 2**60  # tasks after which Celery closes the process's database pool: never, see aigc_portal.celery.Task

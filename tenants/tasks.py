@@ -6,15 +6,13 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from tenants.notifications import hints, operations, outbox, rounds
+from tenants.notifications import hints, operations, outbox
 
 
 @shared_task
 def deliver() -> None:
-    """Deliver notifications that are due, unless enough are at it: slow receivers must not take every worker."""
-    with rounds.a_round() as is_free:
-        is_done = not is_free or outbox.deliver_due()
-    if not is_done:
+    """Deliver notifications that are due; what is left after a while waits behind what others have asked for."""
+    if not outbox.deliver_due():
         hints.deliver_soon()
 
 

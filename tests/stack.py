@@ -108,6 +108,7 @@ class Stack:
             "gwauth": "gateway.auth:app",
             "gateway": "caddy",
             "worker": "provision,billing,default",
+            "notifier": " --queues deliveries ",
             "beat": " beat --schedule ",
             "watcher": "watch_clusters",
             "valkey": "valkey",

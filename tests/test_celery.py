@@ -1,15 +1,19 @@
 """What the portal asks of Celery."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from celery.app.task import Task
 from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection
 
 from aigc_portal.celery import app
+from aigc_portal.demo import programs
 
 pytestmark = pytest.mark.django_db(transaction=True)
+MANIFESTS = Path(__file__).parents[1] / "deploy" / "kubernetes" / "portal.yaml"
 
 
 def backend() -> int:
@@ -45,3 +49,22 @@ def test_a_task_begins_with_a_connection_that_works(task):
         cursor.execute("SELECT pg_terminate_backend(%s)", [lost])
     other.close()
     assert task.apply().get() != lost
+
+
+def of_the_demo() -> list[list[str]]:
+    return [list(program.command) for program in programs()]
+
+
+def of_the_manifests() -> list[list[str]]:
+    deployments = [each for each in yaml.safe_load(MANIFESTS.read_text())["items"] if each["kind"] == "Deployment"]
+    return [container["command"] for each in deployments for container in each["spec"]["template"]["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("commands", [of_the_demo, of_the_manifests])
+def test_every_task_has_a_worker_and_deliveries_have_one_of_their_own(commands):
+    served = [set(command[command.index("--queues") + 1].split(",")) for command in commands() if "--queues" in command]
+    assert served == [{"provision", "billing", "default"}, {"deliveries"}]
+    app.loader.import_default_modules()
+    queues = {name: app.amqp.router.route({}, name)["queue"].name for name in app.tasks if not name.startswith("celery.")}
+    assert set(queues.values()) == set.union(*served)
+    assert [name for name, queue in queues.items() if queue == "deliveries"] == ["tenants.tasks.deliver"]

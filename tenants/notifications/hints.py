@@ -17,6 +17,6 @@ def deliver_on_commit() -> None:
 def deliver_soon() -> None:
     """Ask now; with the broker away the next round finds what waits."""
     try:
-        current_app.send_task("tenants.tasks.deliver", queue="default", retry=False)
+        current_app.send_task("tenants.tasks.deliver", queue="deliveries", retry=False)
     except (OperationalError, OSError) as error:
         log.warning("no worker was asked to deliver notifications: %s", error)

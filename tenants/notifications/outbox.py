@@ -1,4 +1,4 @@
-"""The outbox: claim, send, write down; one delivery after the other, by two workers at a time (see rounds).
+"""The outbox: claim, send, write down; one delivery after the other, by workers that do nothing else (the queue `deliveries`).
 
 A worker claims a row in a transaction that is over before anything is sent, and takes it for `LEASE`. If it dies, the row is due
 again when the lease is over, and what it may have sent is sent once more: webhooks with the same `webhook-id`, e-mail with the

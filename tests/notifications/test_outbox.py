@@ -25,7 +25,6 @@ from tenants.notifications.models import Delivery, Notification, Problem, Webhoo
 from tenants.notifications.operations import notify, try_again
 from tenants.notifications.outbox import ATTEMPTS, LEASE, QUIET, claim, deliver_due, record
 from tenants.notifications.outcome import Outcome
-from tenants.notifications.rounds import a_round
 from tests.notifications.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -378,13 +377,6 @@ def test_a_fault_of_ours_is_written_down_and_ends_no_round(tell: Tell, alice: Us
     ]
 
 
-def test_no_more_than_two_workers_deliver_at_a_time() -> None:
-    with a_round() as first, a_round() as second, a_round() as third:
-        assert (first, second, third) == (True, True, False)
-    with a_round() as again:
-        assert again
-
-
 @pytest.mark.django_db(transaction=True)
 def test_failures_and_turning_off_at_once_do_not_lock_each_other_out(tell: Tell, endpoint, receiver: Receiver) -> None:
     for number in range(8):
@@ -438,7 +430,7 @@ def test_a_worker_killed_after_it_sent_is_made_good_under_the_same_id(tell: Tell
 @pytest.mark.django_db(transaction=True)
 def test_a_hint_is_sent_once_what_it_is_about_is_durable(tell: Tell, alice: User, valkey) -> None:
     def hints() -> int:
-        return sum(valkey.llen(key) for key in valkey.keys("*celery:default"))
+        return sum(valkey.llen(key) for key in valkey.keys("*celery:deliveries"))
 
     tell(alice)
     wait_until(lambda: hints() == 1)
