@@ -11,6 +11,7 @@ from engines.idle.calendar import last_due
 from engines.models import Instance, InstanceEvent, Schedule, Use
 from engines.operations.instances import resume_instance
 from engines.operations.locks import lock_instance
+from engines.operations.wishes import wish
 from engines.reasons import Reason
 from engines.release.knowing import use_of
 from engines.states import DesiredState, InstanceState
@@ -79,14 +80,15 @@ def _fire(schedule: Schedule, now: datetime) -> None:
 
 
 def _stop(schedule: Schedule, due: datetime) -> None:
-    """Let the minute's look release what runs, as soon as it is free and nobody keeps it."""
-    running = Instance.objects.filter(
-        state=InstanceState.RUNNING, desired_state=DesiredState.RUNNING, tenant_id=schedule.tenant_id
-    )
+    """Let the minute's look release what runs, as soon as it is free and nobody keeps it; what has yet to run is called off."""
+    wished = Instance.objects.counted().filter(tenant_id=schedule.tenant_id)
     if schedule.instance_id is not None:
-        running = running.filter(pk=schedule.instance_id)
-    for instance in running:
-        Use.objects.filter(pk=use_of(instance).pk).update(stop_due_at=due)
+        wished = wished.filter(pk=schedule.instance_id)
+    for instance in wished.select_for_update(no_key=True).order_by("pk"):
+        if instance.state == InstanceState.RUNNING and not instance.restart_due:
+            Use.objects.filter(pk=use_of(instance).pk).update(stop_due_at=due)
+        else:  # it works for nobody yet, so there is nothing to wait for
+            wish(instance, Reason.SCHEDULE_STOPPED, by=None, desired_state=DesiredState.STOPPED)
 
 
 def _start(schedule: Schedule, due: datetime) -> None:

@@ -12,13 +12,14 @@ from django.utils import timezone
 from engines.activity import recorded
 from engines.errors import Unavailable
 from engines.idle.decision import Why
-from engines.models import Cluster, Engine, EngineVersion, IdleRule, Instance, Schedule, Use, UseSpan
+from engines.models import Capacity, Cluster, Engine, EngineVersion, IdleRule, Instance, Schedule, Use, UseSpan
 from engines.operations import idle as operations
 from engines.operations import idle_rules, instances, schedules
 from engines.queries.idle import why_on
+from engines.reasons import Reason
 from engines.release import looking, marking
 from engines.release.rules import policy_for
-from engines.states import DesiredState
+from engines.states import DesiredState, InstanceState
 from tenants.errors import NotAllowed, NotVisible
 from tests import factories
 from tests.driving import drive
@@ -367,6 +368,42 @@ def test_a_schedule_stops_what_is_free_and_starts_it_again(launch, look, pass_ti
     fire_at(start, NOW)
     drive(instance, "running")
     assert instance.events.filter(reason="schedule_started").count() == 1
+
+
+@pytest.mark.parametrize("state", ["queued", "provisioning", "starting"])
+def test_a_scheduled_stop_calls_off_what_has_yet_to_run(state, cluster, gpu_class, alice_in_acme):
+    version = factories.make_engine_version("--never-listen")
+    instance = instances.launch_instance(membership=alice_in_acme, engine_version=version, gpu_class=gpu_class, name="Dragon")
+    Capacity.objects.update(slots=0 if state == "queued" else 1)
+    if state == "provisioning":
+        instance.move_to(InstanceState.PROVISIONING, reason=Reason.ADMITTED, applied_generation=instance.generation)
+    else:
+        drive(instance, state)
+    stop = schedule(alice_in_acme, instance, "stop")
+    fire_at(stop, NOW)
+    instance.refresh_from_db()
+    assert (instance.desired_state, instance.wish_reason) == ("stopped", "schedule_stopped")
+    drive(instance, "stopped")
+    assert str(instance.explanation.sentence) == "Paused by its schedule. The data is kept."
+    assert instance.events.get(kind="wish", reason="schedule_stopped").actor is None
+    instances.resume_instance(instance=instance, by=alice_in_acme)
+    schedules._fire(Schedule.objects.get(pk=stop.pk), NOW + timedelta(minutes=1))
+    instance.refresh_from_db()
+    assert instance.desired_state == "running"
+
+
+def test_a_teams_stop_reaches_those_of_the_team_alone_and_what_has_failed_stays_so(
+    cluster, anna_in_acme, bob_in_bolt, acme, alice
+):
+    def row(tenant, owner, state, **fields):
+        return factories.make_instance(tenant, owner, cluster, state=state, **fields)
+
+    queued, failed = row(acme, alice, "queued"), row(acme, alice, "failed", settled_generation=1)
+    restarting = row(acme, alice, "running", run_id="r", applied_generation=1, generation=2, restart_generation=2)
+    deleted, other = row(acme, alice, "deleting", desired_state="deleted"), row(bob_in_bolt.tenant, bob_in_bolt.user, "queued")
+    fire_at(schedule(anna_in_acme, None, "stop"), NOW)
+    wishes = [Instance.objects.get(pk=each.pk).desired_state for each in (queued, failed, restarting, deleted, other)]
+    assert wishes == ["stopped", "running", "stopped", "deleted", "running"]
 
 
 def test_a_schedule_fires_once_and_not_when_it_is_too_late(launch, alice_in_acme, ask):
