@@ -1,7 +1,7 @@
 """The minute's look at every running engine: who used it, whether it works, and what follows."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from engines.release.asking import ask, is_mute
 from engines.release.knowing import joined_use, known_of, use_of
 from engines.release.rules import all_rules, policy_for
 from engines.release.spans import Sign
+from engines.release.writing import Seen, write_down
 from engines.states import DesiredState, InstanceState
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,35 @@ class Case:
     known: Known
     policy: Policy
     due: Decision
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a look at one instance comes to."""
+
+    case: Case
+    known: Known
+    decision: Decision
+    looked_at: datetime | None
+
+    @property
+    def seen(self) -> Seen:
+        """What is written down of it."""
+        known, decision = self.known, self.decision
+        return Seen(
+            id=self.case.use.pk,
+            run_id=self.case.instance.run_id,
+            user_at=known.user_at,
+            api_at=known.api_at,
+            stream_at=known.stream_at,
+            busy_since=known.busy_since,
+            unknown_since=known.unknown_since,
+            free_looks=known.free_looks,
+            why=decision.why,
+            evidence=decision.evidence,
+            due_at=decision.due_at,
+            looked_at=self.looked_at,
+        )
 
 
 def running() -> Sequence[Instance]:
@@ -72,9 +102,7 @@ def look_at_all() -> None:
     looks = ask_all([case.instance for case in asked])
     now = timezone.now()
     spans.record(sign for case in cases for sign in signs_of(case, looks.get(case.instance.pk), now))
-    for case in cases:
-        with undisturbed(case.instance):
-            conclude(case, looks.get(case.instance.pk), now)
+    conclude_all(cases, looks, now)
 
 
 @contextmanager
@@ -132,14 +160,34 @@ def worth_asking(case: Case, now: datetime) -> bool:
     return is_near or is_quiet
 
 
-def conclude(case: Case, look: Look | None, now: datetime) -> None:
-    """Write down what was seen, and begin a release if that is what follows."""
+def conclude_all(cases: Iterable[Case], looks: Mapping[UUID, Look], now: datetime) -> None:
+    """Write down what was seen of all, then tell people and begin the releases that follow."""
+    found = []
+    for case in cases:
+        with undisturbed(case.instance):
+            found.append(conclusion(case, looks.get(case.instance.pk), now))
+    write_down([each.seen for each in found])
+    for each in found:
+        with undisturbed(each.case.instance):
+            follow(each, now)
+
+
+def conclusion(case: Case, look: Look | None, now: datetime) -> Conclusion:
+    """Decide what follows from a look, or from not having looked."""
     known = replace(case.known, free_looks=0) if look is None else counted(case.known, look, now)
     decision = case.due if look is None else decide(known, case.policy, now, look)
     if look is None and decision.release:  # never on an old word
         decision = replace(decision, release=False, why=Why.UNKNOWN)
-    _write_down(case, known, decision, now, asked=look is not None)
-    telling.warn(case.instance, case.use, known, decision, case.policy, now)
+    return Conclusion(case, known, decision, looked_at=case.use.looked_at if look is None else now)
+
+
+def follow(found: Conclusion, now: datetime) -> None:
+    """Tell open pages if the answer to "why" changes, warn people, and begin a release."""
+    case, decision = found.case, found.decision
+    then, soon = _is_soon(case.use.due_at, case.use.looked_at), _is_soon(decision.due_at, now)
+    if case.use.why != decision.why or then != soon or (soon and case.use.due_at != decision.due_at):
+        live.announce(case.instance)
+    telling.warn(case.instance, case.use, found.known, decision, case.policy, now)
     if decision.release:
         marking.begin(case.instance, case.use)
 
@@ -151,26 +199,6 @@ def signs_of(case: Case, look: Look | None, now: datetime) -> list[Sign]:
     found.append((UseSpan.Kind.WORK, now if works else case.known.stream_at))
     since = case.instance.ready_at or now
     return [Sign(case.instance, kind, at) for kind, at in found if at is not None and at >= since]
-
-
-def _write_down(case: Case, known: Known, decision: Decision, now: datetime, *, asked: bool) -> None:
-    """Write only what looks own: what people ask meanwhile is left alone. Tell open pages if the answer to "why" changes."""
-    seen = {
-        "user_at": known.user_at,
-        "api_at": known.api_at,
-        "stream_at": known.stream_at,
-        "busy_since": known.busy_since,
-        "unknown_since": known.unknown_since,
-        "free_looks": known.free_looks,
-        "why": decision.why,
-        "evidence": decision.evidence,
-        "due_at": decision.due_at,
-        "looked_at": now if asked else case.use.looked_at,
-    }
-    Use.objects.filter(pk=case.use.pk, run_id=case.instance.run_id).update(**seen)
-    then, soon = _is_soon(case.use.due_at, case.use.looked_at), _is_soon(decision.due_at, now)
-    if case.use.why != decision.why or then != soon or (soon and case.use.due_at != decision.due_at):
-        live.announce(case.instance)
 
 
 def _is_soon(due_at: datetime | None, looked_at: datetime | None) -> bool:

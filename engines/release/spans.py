@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from engines.models import Instance, UseSpan
+from engines.release.writing import update_each
 
 GAP = timedelta(seconds=150)
 """Two signs of use this close are one stretch: a look a minute sees at most the newest of each kind."""
@@ -19,6 +20,13 @@ class Sign(NamedTuple):
     instance: Instance
     kind: UseSpan.Kind
     at: datetime
+
+
+class Extended(NamedTuple):
+    """A stretch that lasts until now."""
+
+    id: int
+    ended_at: datetime
 
 
 def record(signs: Iterable[Sign]) -> None:
@@ -34,14 +42,14 @@ def record(signs: Iterable[Sign]) -> None:
             continue
         if last is not None and sign.at - last.ended_at <= GAP:
             last.ended_at = sign.at
-            extended.append(last)
+            extended.append(Extended(last.pk, sign.at))
         else:
             span = UseSpan(
                 instance=sign.instance, run_id=sign.instance.run_id, kind=sign.kind, began_at=sign.at, ended_at=sign.at
             )
             begun.append(span)
     UseSpan.objects.bulk_create(begun)
-    UseSpan.objects.bulk_update(extended, ["ended_at"])
+    update_each(UseSpan, extended, same=("id",))
 
 
 def forget_old() -> None:

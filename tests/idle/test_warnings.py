@@ -157,7 +157,7 @@ def test_what_is_asked_while_the_engine_answers_is_not_warned_of(launch, look_at
     case = looking.case_of(read, recorded.Recorded(), policy_for(read), stop_at=None, now=now)
     look = ask_engine(read)
     wish(instance, alice_in_acme)
-    looking.conclude(case, look, now)
+    looking.conclude_all([case], {instance.pk: look}, now)
     assert told() == []
 
 
@@ -168,7 +168,7 @@ def test_who_was_given_the_engine_meanwhile_is_warned(launch, look_at, at, alice
     case = looking.case_of(read, recorded.Recorded(), policy_for(read), stop_at=None, now=now)
     dora = factories.join(factories.make_user("dora"), acme).user
     sharing.hand_over_instance(instance=instance, by=alice_in_acme, to=dora)
-    looking.conclude(case, ask_engine(read), now)
+    looking.conclude_all([case], {instance.pk: ask_engine(read)}, now)
     assert told("idle_warning") == [("idle_warning", 9, ["dora"])]
 
 
