@@ -17,6 +17,8 @@ DATA_DIR = Path(env("AIGC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("AIGC_DEBUG", default=False)
 # A key of its own per data directory, so that a fresh clone is safe without configuration.
 SECRET_KEY = env("AIGC_SECRET_KEY", default="") or own_secret(DATA_DIR, "django")
+# Former keys, which still verify: so that nobody is signed out by a change of the key.
+SECRET_KEY_FALLBACKS = env.list("AIGC_SECRET_KEY_FALLBACKS", default=[])
 # What encrypts credentials in the database, newest first: the first seals, all open.
 ENCRYPTION_KEYS_GIVEN = env.list("AIGC_ENCRYPTION_KEYS", default=[])
 ENCRYPTION_KEYS = ENCRYPTION_KEYS_GIVEN or [own_secret(DATA_DIR, "encryption")]
@@ -110,7 +112,11 @@ TEMPLATES = [
 # --- People ----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# The first makes; what another one made is made anew when its owner signs in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
