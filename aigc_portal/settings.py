@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.celery import timetable
+from aigc_portal.content_policy import directives
 from aigc_portal.embedded.layout import addresses, celery_url, layout_of
 from aigc_portal.secret_files import own_secret
 
@@ -75,7 +76,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "aigc_portal.content_policy.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -169,16 +170,7 @@ SECURE_HSTS_SECONDS = env.int("AIGC_HSTS_SECONDS", default=0 if PORTAL_ORIGIN.st
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = env.bool("AIGC_HSTS_PRELOAD", default=SECURE_HSTS_SECONDS > 0)
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/admin/",),  # unfold's Alpine.js evaluates expressions
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "connect-src": ["'self'"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'", f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"],
-        "frame-ancestors": ["'none'"],
-    },
+    "DIRECTIVES": directives(portal=PORTAL_ORIGIN, static_url="/static/", engines=f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"),
 }
 
 # --- Database, static files, languages ---------------------------------------------------------------------------------
@@ -268,20 +260,6 @@ LOGGING = {
     "loggers": {"django.channels.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 
-# The portal's accent (static/css/tokens.css) in the shades that the admin's theme needs.
-OPERATORS_ACCENT = {
-    "50": "#f5f6fd",
-    "100": "#ecedfb",
-    "200": "#d6d8f6",
-    "300": "#b6baef",
-    "400": "#8d95ff",
-    "500": "#6a73e6",
-    "600": "#4650c8",
-    "700": "#3a43ad",
-    "800": "#303789",
-    "900": "#2a2f6d",
-    "950": "#191c42",
-}
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
@@ -290,9 +268,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icons/portal.svg")},
     ],
-    "COLORS": {"primary": OPERATORS_ACCENT},
-    "STYLES": [lambda _request: static("css/operators.css")],
-    "SCRIPTS": [lambda _request: static("js/operators.js")],
+    "COLORS": lambda _request: {},  # operators_theme.css has them: the theme would write an inline style
+    "STYLES": [lambda _request: static("css/operators_theme.css"), lambda _request: static("css/operators.css")],
+    "SCRIPTS": [lambda _request: static("js/operators_alpine.js"), lambda _request: static("js/operators.js")],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},
