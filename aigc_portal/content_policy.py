@@ -30,7 +30,7 @@ def directives(*, portal: str, static_url: str, engines: str) -> dict[str, Any]:
     }
 
 
-class PolicyMiddleware(CSPMiddleware):  # type: ignore[misc] # django-csp has no types
+class PolicyMiddleware(CSPMiddleware):
     """The policy of the settings, with the admin's own sources of scripts in the admin."""
 
     def get_policy_parts(self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False) -> PolicyParts:

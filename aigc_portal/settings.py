@@ -74,6 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "aigc_portal.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "aigc_portal.content_policy.PolicyMiddleware",
@@ -82,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.session_age.SessionAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -153,6 +155,10 @@ NOTIFICATION_DAYS = env.int("AIGC_NOTIFICATION_DAYS", default=90)
 SESSION_COOKIE_NAME = "__Host-portal"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# For how long somebody stays signed in who does nothing, and whatever they do: tenants/session_age.py.
+SESSION_IDLE_HOURS = env.int("AIGC_SESSION_IDLE_HOURS", default=7 * 24)
+SESSION_LONGEST_HOURS = env.int("AIGC_SESSION_LONGEST_HOURS", default=30 * 24)
+SESSION_COOKIE_AGE = SESSION_IDLE_HOURS * 3600
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = True
 LANGUAGE_COOKIE_NAME = "__Host-language"
@@ -161,17 +167,27 @@ LANGUAGE_COOKIE_SECURE = True
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+# Not `no-referrer`: forms would then come from the origin `null`, and be refused as forged. What must not even be told to the
+# portal's own next page, such as a redirect with a code, says so itself.
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_SSL_REDIRECT = False  # TLS and its redirect are the gateway's
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # which asks for the redirect here
+# The gateway has TLS; whoever reaches the portal past it, without TLS, is sent to it. Probes from inside are answered.
+SECURE_SSL_REDIRECT = PORTAL_ORIGIN.startswith("https://")
+SECURE_SSL_HOST = PORTAL_HOST
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("AIGC_HSTS_SECONDS", default=0 if PORTAL_ORIGIN.startswith("http://") else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = env.bool("AIGC_HSTS_PRELOAD", default=SECURE_HSTS_SECONDS > 0)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": directives(portal=PORTAL_ORIGIN, static_url="/static/", engines=f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"),
 }
+
+# What one request may make the portal hold in memory. Files of the file room are streamed past these, piece by piece.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
 # --- Database, static files, languages ---------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -128,7 +128,8 @@ ATTACK = """async (address) => {
     script.textContent = "window.ran.push('inline')";
     document.body.append(script);
     const holder = document.createElement("div");
-    holder.innerHTML = `<img src="data:,x" onerror="window.ran.push('handler')"><a href="javascript:window.ran.push('address')">x</a>`;
+    holder.innerHTML = `<img src="data:,x" onerror="window.ran.push('handler')">`
+        + `<a href="javascript:window.ran.push('address')">x</a>`;
     document.body.append(holder);
     holder.querySelector("a").click();
     // Later, for what a test calls by itself may do more than a page.
