@@ -5,12 +5,16 @@ be of any length and alphabet.
 """
 
 import base64
+import re
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+
+# Version 0x80 and a time before the year 2106, then at least the IV, one block and the HMAC, in URL-safe base64.
+_FERNET = re.compile(r"gAAAA[A-Za-z0-9_-]{93,}={0,2}")
 
 
 class Unreadable(Exception):
@@ -33,6 +37,20 @@ def unseal(sealed: str) -> str:
 def reseal(sealed: str) -> str:
     """Encrypt anew with the first key; Unreadable if no key fits."""
     return seal(unseal(sealed))
+
+
+def is_sealed(text: str) -> bool:
+    """Tell whether the text has the form of what `seal` makes; no key is needed, so it says nothing of which one opens it."""
+    return _FERNET.fullmatch(text) is not None
+
+
+def is_current(sealed: str) -> bool:
+    """Tell whether the first key opens it, so that there is nothing to encrypt anew."""
+    try:
+        _keys((settings.ENCRYPTION_KEYS[0],)).decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
 
 
 @lru_cache(maxsize=8)

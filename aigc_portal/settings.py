@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.celery import timetable
+from aigc_portal.content_policy import directives
 from aigc_portal.embedded.layout import addresses, celery_url, layout_of
 from aigc_portal.secret_files import own_secret
 
@@ -17,6 +18,8 @@ DATA_DIR = Path(env("AIGC_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("AIGC_DEBUG", default=False)
 # A key of its own per data directory, so that a fresh clone is safe without configuration.
 SECRET_KEY = env("AIGC_SECRET_KEY", default="") or own_secret(DATA_DIR, "django")
+# Former keys, which still verify: so that nobody is signed out by a change of the key.
+SECRET_KEY_FALLBACKS = env.list("AIGC_SECRET_KEY_FALLBACKS", default=[])
 # What encrypts credentials in the database, newest first: the first seals, all open.
 ENCRYPTION_KEYS_GIVEN = env.list("AIGC_ENCRYPTION_KEYS", default=[])
 ENCRYPTION_KEYS = ENCRYPTION_KEYS_GIVEN or [own_secret(DATA_DIR, "encryption")]
@@ -71,14 +74,16 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "aigc_portal.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "aigc_portal.content_policy.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.session_age.SessionAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -110,7 +115,11 @@ TEMPLATES = [
 # --- People ----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# The first makes; what another one made is made anew when its owner signs in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -146,6 +155,10 @@ NOTIFICATION_DAYS = env.int("AIGC_NOTIFICATION_DAYS", default=90)
 SESSION_COOKIE_NAME = "__Host-portal"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# For how long somebody stays signed in who does nothing, and whatever they do: tenants/session_age.py.
+SESSION_IDLE_HOURS = env.int("AIGC_SESSION_IDLE_HOURS", default=7 * 24)
+SESSION_LONGEST_HOURS = env.int("AIGC_SESSION_LONGEST_HOURS", default=30 * 24)
+SESSION_COOKIE_AGE = SESSION_IDLE_HOURS * 3600
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = True
 LANGUAGE_COOKIE_NAME = "__Host-language"
@@ -154,26 +167,27 @@ LANGUAGE_COOKIE_SECURE = True
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+# Not `no-referrer`: forms would then come from the origin `null`, and be refused as forged. What must not even be told to the
+# portal's own next page, such as a redirect with a code, says so itself.
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_SSL_REDIRECT = False  # TLS and its redirect are the gateway's
-SILENCED_SYSTEM_CHECKS = ["security.W008"]  # which asks for the redirect here
+# The gateway has TLS; whoever reaches the portal past it, without TLS, is sent to it. Probes from inside are answered.
+SECURE_SSL_REDIRECT = PORTAL_ORIGIN.startswith("https://")
+SECURE_SSL_HOST = PORTAL_HOST
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("AIGC_HSTS_SECONDS", default=0 if PORTAL_ORIGIN.startswith("http://") else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
 SECURE_HSTS_PRELOAD = env.bool("AIGC_HSTS_PRELOAD", default=SECURE_HSTS_SECONDS > 0)
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ("/admin/",),  # unfold's Alpine.js evaluates expressions
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "connect-src": ["'self'"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'", f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"],
-        "frame-ancestors": ["'none'"],
-    },
+    "DIRECTIVES": directives(portal=PORTAL_ORIGIN, static_url="/static/", engines=f"{ENGINES_SCHEME}://*.{ENGINES_DOMAIN}"),
 }
+
+# What one request may make the portal hold in memory. Files of the file room are streamed past these, piece by piece.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 
 # --- Database, static files, languages ---------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -267,20 +281,6 @@ LOGGING = {
     "loggers": {"django.channels.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 
-# The portal's accent (static/css/tokens.css) in the shades that the admin's theme needs.
-OPERATORS_ACCENT = {
-    "50": "#f5f6fd",
-    "100": "#ecedfb",
-    "200": "#d6d8f6",
-    "300": "#b6baef",
-    "400": "#8d95ff",
-    "500": "#6a73e6",
-    "600": "#4650c8",
-    "700": "#3a43ad",
-    "800": "#303789",
-    "900": "#2a2f6d",
-    "950": "#191c42",
-}
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
@@ -289,9 +289,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icons/portal.svg")},
     ],
-    "COLORS": {"primary": OPERATORS_ACCENT},
-    "STYLES": [lambda _request: static("css/operators.css")],
-    "SCRIPTS": [lambda _request: static("js/operators.js")],
+    "COLORS": lambda _request: {},  # operators_theme.css has them: the theme would write an inline style
+    "STYLES": [lambda _request: static("css/operators_theme.css"), lambda _request: static("css/operators.css")],
+    "SCRIPTS": [lambda _request: static("js/operators_alpine.js"), lambda _request: static("js/operators.js")],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},

@@ -29,6 +29,7 @@ class GatewaySettings:
     admin_socket: Path
     storage: Path
     portal_body_limit_mib: int
+    hsts_seconds: int
     trusted_proxies: Sequence[str] = ()  # networks of what stands before the gateway
 
 
@@ -60,6 +61,7 @@ def caddy_environment(given: GatewaySettings) -> Mapping[str, str]:
         "AIGC_GW_TLS": "tls_files" if scheme == "https" else "tls_none",
         "AIGC_GW_TLS_CERTIFICATE": given.certificate,
         "AIGC_GW_TLS_KEY": given.certificate_key,
+        "AIGC_GW_HSTS_SECONDS": str(given.hsts_seconds),
         "AIGC_GW_ADMIN": str(given.admin_socket),
         "AIGC_GW_STORAGE": str(given.storage),
         # The heap is small and short-lived: collecting it a quarter as often is worth some tens of MiB.

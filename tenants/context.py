@@ -10,8 +10,9 @@ from tenants.notifications.queries import unread_count
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Site name, the person's tenants, and the tenant of this page, if it is one of them, with what they have not read there."""
-    context: dict[str, object] = {"site_name": settings.SITE_NAME}
+    """Site name, the nonce of scripts, the person's tenants, and this page's tenant, if it is theirs, with what is unread there."""
+    # Under the name that htmx's own tag reads; it is made when a page asks for it.
+    context: dict[str, object] = {"site_name": settings.SITE_NAME, "csp_nonce": getattr(request, "csp_nonce", "")}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return context

@@ -92,7 +92,10 @@ class EngineAdmin(ModelAdmin):
     @display(description="")
     def mark_shown(self, engine: Engine) -> SafeString:
         return format_html(
-            '<span class="op-mark" style="--mark: {}">{}</span>', engine.mark_colour, engine.mark or engine.name[:2]
+            '<svg class="op-mark" viewBox="0 0 32 32">'
+            '<rect width="32" height="32" fill="{}"/><text x="16" y="16">{}</text></svg>',
+            engine.mark_colour,
+            engine.mark or engine.name[:2],
         )
 
     @display(description=_("offered"), boolean=True, ordering="-hidden")

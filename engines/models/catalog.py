@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from aigc_portal.sealed_field import SealedField
 from aigc_portal.sealing import unseal
 
 absolute_path = RegexValidator(r"^/[^\0]*$", _("Must be an absolute path."))
@@ -249,7 +250,7 @@ class ClusterSecret(models.Model):
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="secrets", verbose_name=_("cluster"))
     name = models.SlugField(_("name"), max_length=40, help_text=_("What the cluster's configuration calls it."))
-    sealed = models.TextField(editable=False)
+    sealed = SealedField()
     updated_at = models.DateTimeField(_("stored at"), auto_now=True)
 
     class Meta:

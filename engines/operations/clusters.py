@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils import timezone
 
-from aigc_portal.sealing import reseal, seal
+from aigc_portal.sealing import seal
 from engines import catalog_schema as schema
 from engines.clusters.base import Proposal
 from engines.models import Cluster, ClusterSecret, GpuClass
@@ -29,15 +29,6 @@ def forget_secret(*, secret: ClusterSecret) -> None:
     cluster = secret.cluster
     ClusterSecret.objects.filter(pk=secret.pk).delete()
     _changed(cluster)
-
-
-@transaction.atomic
-def reseal_secrets() -> int:
-    """Encrypt every stored credential anew with the first key, all or none; return how many. Unreadable if no key fits one."""
-    secrets = list(ClusterSecret.objects.select_for_update().order_by("pk"))
-    for secret in secrets:
-        ClusterSecret.objects.filter(pk=secret.pk).update(sealed=reseal(secret.sealed))
-    return len(secrets)
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from aigc_portal.sealing import reseal, seal, unseal
+from aigc_portal.sealing import seal, unseal
 from tenants.access import Action, require
 from tenants.errors import PortalError, QuotaExceeded
 from tenants.models import Membership, Role, Tenant, User
@@ -133,13 +133,3 @@ def turn_off(endpoint: WebhookEndpoint, reason: WebhookEndpoint.Disabled) -> Non
 def _require_on(endpoint: WebhookEndpoint) -> None:
     if not endpoint.active:
         raise TurnedOff(_("This webhook is off. Turn it on first."))
-
-
-@transaction.atomic
-def reseal_secrets() -> int:
-    """Encrypt every webhook's secrets anew with the first key, all or none; return how many. Unreadable if no key fits one."""
-    endpoints = list(WebhookEndpoint.objects.select_for_update().order_by("pk"))
-    for each in endpoints:
-        previous = reseal(each.sealed_previous) if each.sealed_previous else ""
-        WebhookEndpoint.objects.filter(pk=each.pk).update(sealed_secret=reseal(each.sealed_secret), sealed_previous=previous)
-    return sum(1 + bool(each.sealed_previous) for each in endpoints)

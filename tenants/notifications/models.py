@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
+from aigc_portal.sealed_field import SealedField
 from tenants.notifications.kinds import KINDS, PATIENCE, Channel, Kind
 
 URL_LENGTH = 500
@@ -94,8 +95,8 @@ class WebhookEndpoint(models.Model):
     slug = models.CharField(_("slug"), max_length=20, unique=True, default=new_slug, editable=False)
     url = models.CharField(_("address"), max_length=URL_LENGTH)
     kinds = ArrayField(models.CharField(max_length=40), default=list, blank=True, verbose_name=_("kinds"))
-    sealed_secret = models.TextField()
-    sealed_previous = models.TextField(blank=True)
+    sealed_secret = SealedField()
+    sealed_previous = SealedField(blank=True)
     previous_until = models.DateTimeField(_("older secret until"), null=True)
     active = models.BooleanField(_("active"), default=True)
     disabled_reason = models.CharField(_("why it is off"), max_length=10, choices=Disabled.choices, blank=True)

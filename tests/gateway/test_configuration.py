@@ -27,6 +27,7 @@ LOCAL = GatewaySettings(
     admin_socket=Path("/run/caddy.sock"),
     storage=Path("/data/caddy"),
     portal_body_limit_mib=16,
+    hsts_seconds=0,
 )
 CLUSTER = replace(
     LOCAL,
@@ -58,6 +59,7 @@ def test_on_one_machine_one_port_serves_all_names():
         "AIGC_GW_TLS": "tls_none",
         "AIGC_GW_TLS_CERTIFICATE": "",
         "AIGC_GW_TLS_KEY": "",
+        "AIGC_GW_HSTS_SECONDS": "0",
         "AIGC_GW_ADMIN": "/run/caddy.sock",
         "AIGC_GW_STORAGE": "/data/caddy",
         "GOGC": "400",

@@ -54,6 +54,7 @@ def _given(addresses: list[str]) -> GatewaySettings:
         admin_socket=layout.gateway_admin_socket,
         storage=layout.data_dir / "caddy",
         portal_body_limit_mib=settings.BODY_LIMIT_MIB,
+        hsts_seconds=settings.SECURE_HSTS_SECONDS,
         trusted_proxies=settings.GATEWAY_TRUSTED_PROXIES,
     )
 
