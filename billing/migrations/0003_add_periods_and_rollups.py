@@ -236,6 +236,11 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'volume meters',
             },
         ),
+        migrations.AddField(
+            model_name='factcursor',
+            name='volumes_read_to',
+            field=models.BigIntegerField(default=0, verbose_name='facts about volumes read up to'),
+        ),
         migrations.RemoveConstraint(
             model_name='charge',
             name='charge_sign',

@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.ranges import OVERLAPS, PERIOD, same_number, same_text
 from billing.money import PLACES, Money
-from billing.rating import PriceSpan
+from billing.pricebook import PriceSpan
 
 
 class Price(models.Model):
-    """One hour of a GPU class, or of one GiB of storage, costs this during [starts_at, ends_at): for everybody, or one tenant's own.
+    """An hour of a GPU class, or of a GiB of storage, costs this during [starts_at, ends_at): for all, or one tenant's own.
 
     Written by `operations.set_price` alone. A database trigger keeps the past: a price may only be made to end earlier.
     """
@@ -91,4 +91,14 @@ class Price(models.Model):
     @property
     def span(self) -> PriceSpan:
         """The same as a value for the pure modules."""
-        return PriceSpan(self.pk, self.gpu_class_id, self.tenant_id, self.currency, self.per_hour, self.starts_at, self.ends_at)
+        return PriceSpan(
+            id=self.pk,
+            gpu_class_id=self.gpu_class_id,
+            tenant_id=self.tenant_id,
+            currency=self.currency,
+            per_hour=self.per_hour,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            storage_class=self.storage_class,
+            list_per_hour=self.list_per_hour,
+        )

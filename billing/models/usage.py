@@ -15,6 +15,7 @@ class FactCursor(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     read_to = models.BigIntegerField(_("facts read up to"), default=0)
+    volumes_read_to = models.BigIntegerField(_("facts about volumes read up to"), default=0)
 
     class Meta:
         verbose_name = _("fact cursor")

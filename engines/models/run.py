@@ -15,6 +15,7 @@ class RunFact(models.Model):
 
     class Kind(models.TextChoices):
         STARTED = "started", _("started")  # the GPU is taken
+        LAUNCHED = "launched", _("launched")  # its process runs
         READY = "ready", _("ready")
         SEEN = "seen", _("seen alive")
         ENDED = "ended", _("ended")
