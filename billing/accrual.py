@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.accounts import reading_calendars
+from billing.accounts import Calendars, reading_calendars
 from billing.metering import Usage
 from billing.models import UsageInterval
 from billing.pricebook import PriceBook
@@ -23,21 +23,33 @@ class Accrued:
     cells: tuple[Cell, ...]
 
     @property
-    def instance_id(self) -> UUID | None:
-        """The instance; None for storage."""
-        return self.interval.instance_id
+    def subject_id(self) -> UUID:
+        """The instance, or of storage the volume."""
+        found = self.interval.instance_id or self.interval.volume_id
+        if found is None:
+            raise ValueError("Usage is an instance's or a volume's.")
+        return found
 
 
 def accrued(
-    intervals: QuerySet[UsageInterval], *, now: datetime, since: datetime | None = None, until: datetime | None = None
+    intervals: QuerySet[UsageInterval],
+    *,
+    now: datetime,
+    calendars: Calendars | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Accrued]:
-    """Rate what is billed and lasts among these intervals, within [since, until) and up to now. Three queries."""
+    """Rate what is billed and lasts among these intervals, within [since, until) and up to now.
+
+    Two queries, and one for calendars that are not given.
+    """
     rows = intervals.filter(ends_at__isnull=True, kind__in=UsageInterval.BILLED)
     lasting = list(rows.select_related("instance__meter", "volume__meter", "owner", "gpu_class"))
     if not lasting:
         return []
     book = PriceBook(price_spans({interval.gpu_class_id for interval in lasting}))
-    calendars = reading_calendars({interval.tenant_id for interval in lasting})
+    if calendars is None:
+        calendars = reading_calendars({interval.tenant_id for interval in lasting})
     found = []
     for interval in lasting:
         meter = interval.instance.meter if interval.instance else interval.volume.meter  # type: ignore[union-attr]

@@ -115,7 +115,8 @@ class Calendar:
 
     def midnights(self, start: datetime, end: datetime) -> list[datetime]:
         """Return where days begin between the two moments, both excluded."""
-        found, at = [], start
+        found: list[datetime] = []
+        at = start
         while True:
             at = self._next_day_start(at)
             if at >= end:
@@ -134,15 +135,11 @@ class Calendar:
 
     def day_span(self, day: date) -> tuple[datetime, datetime]:
         """Return when the day begins and when the next does."""
-        for era, following in zip(reversed(self._eras), [None, *reversed(self._eras[1:])], strict=True):
-            start = era.midnight(day)
-            if era.first is None or day > era.first.first_day:
-                break
-            if day == era.first.first_day:
-                start = _moment(era.terms.starts_at)
-                break
-        until = era.midnight(day + DAY)
-        return start, until if following is None else min(until, _moment(following.terms.starts_at))
+        number = max(place for place, era in enumerate(self._eras) if era.first is None or day >= era.first.first_day)
+        era = self._eras[number]
+        is_first = era.first is not None and day == era.first.first_day
+        start = _moment(era.terms.starts_at) if is_first else era.midnight(day)
+        return start, min([era.midnight(day + DAY), *self._starts[number : number + 1]])
 
     def period_at(self, at: datetime) -> PeriodSpan:
         """Return the month of this moment, with its bounds."""

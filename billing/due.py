@@ -4,10 +4,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, Value
+from django.db import transaction
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from billing import locks
@@ -97,13 +98,13 @@ def note_new_facts(*, now: datetime) -> None:
     cursor.save()
 
 
-def _mark(new: models.QuerySet, column: str, meters: type[Meter] | type[VolumeMeter], now: datetime) -> int | None:
+def _mark(new: QuerySet[Any], column: str, meters: Any, now: datetime) -> int | None:
     """Mark the meters that these facts concern; return the number up to which no more can appear, if that is news."""
     ids = sorted(new.order_by().values_list(column, flat=True).distinct())
     if not ids:
         return None
-    meters.objects.bulk_create([meters(**{column: pk}) for pk in ids], ignore_conflicts=True)  # type: ignore[union-attr]
-    marked = meters.objects.filter(pk__in=ids)  # type: ignore[union-attr]
+    meters.objects.bulk_create([meters(**{column: pk}) for pk in ids], ignore_conflicts=True)
+    marked = meters.objects.filter(pk__in=ids)
     marked.update(dirty_from=Coalesce("dirty_from", Value(now)))
     certain: int | None = new.filter(observed_at__lt=now - COMMIT_DELAY).aggregate(last=Max("pk"))["last"]
     return certain

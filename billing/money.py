@@ -34,6 +34,11 @@ def round_half_even(amount: Decimal | Fraction, places: int = PLACES) -> Decimal
     return Decimal(divide_half_even(numerator * 10**places, denominator)).scaleb(-places)
 
 
+def units(milli: int) -> Decimal:
+    """Return thousandths as a number without trailing zeros: 250 is 0.25."""
+    return Decimal(milli // 1000) if milli % 1000 == 0 else (Decimal(milli) / 1000).normalize()
+
+
 def minor_digits(currency: str) -> int:
     """Return how many decimals people expect of this currency (ISO 4217)."""
     return _DIGITS.get(currency, 2)

@@ -11,7 +11,7 @@ from billing.metering import Usage
 
 @dataclass(frozen=True, slots=True)
 class PriceSpan:
-    """What an hour of a GPU class, or of a GiB of storage, costs during [starts_at, ends_at); for one tenant, or for all (None)."""
+    """What an hour of a GPU class, or of a GiB of storage, costs in [starts_at, ends_at); for one tenant, or for all (None)."""
 
     id: int
     gpu_class_id: int | None

@@ -71,13 +71,12 @@ def set_storage_price(
 def _set(
     what: dict[str, Any], per_hour: Decimal | Money, list_per_hour: Decimal | None, starts_at: datetime, by: User | None
 ) -> Price:
-    price = per_hour if isinstance(per_hour, Money) else None
-    amount = per_hour if price is None else price.amount  # type: ignore[union-attr]
+    amount, currency = (per_hour.amount, per_hour.currency) if isinstance(per_hour, Money) else (per_hour, "")
     for each in (amount, list_per_hour):
         _require_sensible(each)
     locks.own_prices()
     starts_at = starts_at.replace(microsecond=0)
-    what = what | {"currency": price.currency if price else _currency_of(what["tenant"], starts_at)}
+    what = what | {"currency": currency or _currency_of(what["tenant"], starts_at)}
     applied = Price.objects.filter(**what).exclude(ends_at=F("starts_at"))
     before = applied.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=starts_at), starts_at__lte=starts_at).first()
     if before is not None and (before.per_hour, before.list_per_hour) == (amount, list_per_hour):
@@ -111,10 +110,10 @@ def seed_prices(per_hour_by_class: Mapping[str, Decimal], *, starts_at: datetime
     ]
 
 
-def _require_sensible(per_hour: Decimal | Money | None) -> None:
+def _require_sensible(per_hour: Decimal | None) -> None:
     if per_hour is None:
         return
-    if not isinstance(per_hour, Decimal) or not per_hour.is_finite() or not 0 <= per_hour < LIMIT:
+    if not per_hour.is_finite() or not 0 <= per_hour < LIMIT:
         raise PriceRefused(_("A price is a number from 0 up to a thousand million."))
     if round_half_even(per_hour) != per_hour:
         raise PriceRefused(_("A price has at most %(places)d decimals.") % {"places": PLACES})
@@ -122,11 +121,9 @@ def _require_sensible(per_hour: Decimal | Money | None) -> None:
 
 def _mark_what_was_used(price: Price) -> None:
     """Have everything settled again that used the class, or storage, while the new price applies."""
-    used = (
-        UsageInterval.objects.billed().filter(gpu_class=price.gpu_class_id)
-        if price.gpu_class_id
-        else UsageInterval.objects.storage()
-    )
+    used = UsageInterval.objects.storage()
+    if price.gpu_class_id:
+        used = UsageInterval.objects.gpu().filter(gpu_class=price.gpu_class_id)
     used = used.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=price.starts_at))
     if price.tenant_id is not None:
         used = used.filter(tenant=price.tenant_id)

@@ -1,4 +1,4 @@
-"""Usage × prices × calendar -> lines of one cell, one price, one owner and one tag at most. Pure: never depends on when it is called.
+"""Usage × prices × calendar -> lines of one cell, one price, one owner and one tag at most. Pure: when it is called is no matter.
 
 A cell is a stretch of the grid: full hours (UTC) for GPU time, days for storage, both cut where a day of the account begins and
 where a price begins or ends. Usage that is there twice in one cell, such as a volume that grew and shrank again, is one line.
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from billing.calendars import Calendar
 from billing.metering import Usage, UsageKind
-from billing.money import PLACES, Money, divide_half_even
+from billing.money import PLACES, Money, divide_half_even, units
 from billing.periods import Month
 from billing.pricebook import Applied, PriceBook, PriceSpan
 
@@ -40,6 +40,11 @@ class Cell:
     @property
     def seconds(self) -> int:
         return seconds_between(self.starts_at, self.ends_at)
+
+    @property
+    def quantity(self) -> Decimal:
+        """Of how many units: GPUs or GiB."""
+        return units(self.usage.quantity_milli)
 
     @property
     def unit_price(self) -> Money | None:

@@ -8,63 +8,70 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from billing.accounts import lock_accounts
 from billing.models import Charge
 
 _DIMENSIONS = (
-    "tenant_id, day, instance_id, volume_id, owner_id, category, gpu_class_id, storage_class, tag, price_id, currency, period_id"
+    *("tenant_id", "day", "instance_id", "volume_id", "owner_id", "category", "gpu_class_id"),
+    *("storage_class", "tag", "price_id", "currency", "period_id"),
 )
-_SUMS = "seconds, milli_unit_seconds, amount, list_amount, charge_count"
-_OF_CHARGES = "sum(c.seconds), sum(c.seconds::bigint * c.quantity_milli), sum(c.amount), sum(c.list_amount), count(*)"
-_MONTH_DIMENSIONS = "tenant_id, month, owner_id, category, gpu_class_id, storage_class, tag, currency, period_id"
-_OF_DAYS = "sum(seconds), sum(milli_unit_seconds), sum(amount), sum(list_amount), sum(charge_count)"
-_MONTH = "date_trunc('month', day)::date"
+_OF_MONTHS = ("tenant_id", "owner_id", "category", "gpu_class_id", "storage_class", "tag", "currency", "period_id")
+_SUMS = ("seconds", "milli_unit_seconds", "amount", "list_amount", "charge_count")
 
-# A day of an account's calendar begins and ends within two days of the UTC day of the same name: lets the index on starts_at help.
-_CHARGES_OF_BUCKETS = """
-    FROM unnest(%(subjects)s::uuid[], %(days)s::date[]) AS bucket (subject, day)
-    JOIN billing_charge AS c ON c.{subject} = bucket.subject AND c.day = bucket.day
-        AND c.starts_at >= bucket.day - interval '2 days' AND c.starts_at < bucket.day + interval '3 days'
-"""
-_REPLACE_DAYS_OF = """
-DELETE FROM billing_dayrollup AS r USING unnest(%(subjects)s::uuid[], %(days)s::date[]) AS bucket (subject, day)
-WHERE r.{subject} = bucket.subject AND r.day = bucket.day;
-"""
-_FILL_DAYS_OF = (
-    f"INSERT INTO billing_dayrollup ({_DIMENSIONS}, {_SUMS}) SELECT c."  # noqa: S608 - constants of this module
-    + ", c.".join(_DIMENSIONS.split(", "))
-    + f", {_OF_CHARGES} {_CHARGES_OF_BUCKETS} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
-)
-_REPLACE_OWN_DAYS = """
-DELETE FROM billing_dayrollup AS r USING unnest(%(tenants)s::bigint[], %(days)s::date[]) AS bucket (tenant, day)
-WHERE r.tenant_id = bucket.tenant AND r.day = bucket.day AND r.instance_id IS NULL AND r.volume_id IS NULL
-"""
-_FILL_OWN_DAYS = (
-    f"INSERT INTO billing_dayrollup ({_DIMENSIONS}, {_SUMS}) SELECT c."  # noqa: S608 - constants of this module
-    + ", c.".join(_DIMENSIONS.split(", "))
-    + f""", {_OF_CHARGES}
-    FROM unnest(%(tenants)s::bigint[], %(days)s::date[]) AS bucket (tenant, day)
-    JOIN billing_charge AS c ON c.tenant_id = bucket.tenant AND c.day = bucket.day
-        AND c.starts_at >= bucket.day - interval '2 days' AND c.starts_at < bucket.day + interval '3 days'
-        AND c.instance_id IS NULL AND c.volume_id IS NULL
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"""
-)
-_REPLACE_MONTHS = """
-DELETE FROM billing_monthrollup AS r
-USING unnest(%(tenants)s::bigint[], %(owners)s::bigint[], %(months)s::date[]) AS bucket (tenant, owner, month)
-WHERE r.tenant_id = bucket.tenant AND r.month = bucket.month AND r.owner_id IS NOT DISTINCT FROM bucket.owner
+
+def _listed(names: tuple[str, ...], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name in names)
+
+
+_FILL_DAYS = f"""
+INSERT INTO billing_dayrollup ({_listed(_DIMENSIONS)}, {_listed(_SUMS)})
+SELECT {_listed(_DIMENSIONS, "c.")},
+    sum(c.seconds), sum(c.seconds::bigint * c.quantity_milli), sum(c.amount), sum(c.list_amount), count(*)
+FROM {{charges}} GROUP BY {_listed(_DIMENSIONS, "c.")}
 """
 _FILL_MONTHS = f"""
-INSERT INTO billing_monthrollup ({_MONTH_DIMENSIONS}, {_SUMS})
-SELECT r.tenant_id, bucket.month, r.owner_id, r.category, r.gpu_class_id, r.storage_class, r.tag, r.currency, r.period_id, {_OF_DAYS}
-FROM unnest(%(tenants)s::bigint[], %(owners)s::bigint[], %(months)s::date[]) AS bucket (tenant, owner, month)
-JOIN billing_dayrollup AS r ON r.tenant_id = bucket.tenant AND r.owner_id IS NOT DISTINCT FROM bucket.owner
-    AND r.day >= bucket.month AND r.day < bucket.month + interval '1 month'
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-"""  # noqa: S608 - constants of this module
+INSERT INTO billing_monthrollup (month, {_listed(_OF_MONTHS)}, {_listed(_SUMS)})
+SELECT date_trunc('month', r.day)::date, {_listed(_OF_MONTHS, "r.")},
+    sum(r.seconds), sum(r.milli_unit_seconds), sum(r.amount), sum(r.list_amount), sum(r.charge_count)
+FROM {{days}} GROUP BY 1, {_listed(_OF_MONTHS, "r.")}
+"""
+# A day of an account's calendar lies within two days of the UTC day of the same name, which lets the index on starts_at help.
+_ON_THE_DAY = """
+c.day = bucket.day AND c.starts_at >= bucket.day - interval '2 days' AND c.starts_at < bucket.day + interval '3 days'
+"""
+
+
+def _of_subjects(column: str) -> tuple[str, str]:
+    """Return the statements that empty and fill the days of instances or volumes."""
+    buckets = "unnest(%(subjects)s::uuid[], %(days)s::date[]) AS bucket (subject, day)"
+    empty = f"DELETE FROM billing_dayrollup AS r USING {buckets} WHERE r.{column} = bucket.subject AND r.day = bucket.day"
+    charges = f"{buckets} JOIN billing_charge AS c ON c.{column} = bucket.subject AND {_ON_THE_DAY}"
+    return empty, _FILL_DAYS.format(charges=charges)
+
+
+def _of_tenants() -> tuple[str, str]:
+    """Return the statements that empty and fill tenants' own days: what is charged for neither an instance nor a volume."""
+    buckets = "unnest(%(subjects)s::bigint[], %(days)s::date[]) AS bucket (subject, day)"
+    own = "{0}.tenant_id = bucket.subject AND {0}.instance_id IS NULL AND {0}.volume_id IS NULL"
+    empty = f"DELETE FROM billing_dayrollup AS r USING {buckets} WHERE {own.format('r')} AND r.day = bucket.day"
+    return empty, _FILL_DAYS.format(charges=f"{buckets} JOIN billing_charge AS c ON {own.format('c')} AND {_ON_THE_DAY}")
+
+
+def _of_owners() -> tuple[str, str]:
+    """Return the statements that empty and fill owners' months."""
+    buckets = "unnest(%(tenants)s::bigint[], %(owners)s::bigint[], %(months)s::date[]) AS bucket (tenant, owner, month)"
+    own = "r.tenant_id = bucket.tenant AND r.owner_id IS NOT DISTINCT FROM bucket.owner"
+    empty = f"DELETE FROM billing_monthrollup AS r USING {buckets} WHERE {own} AND r.month = bucket.month"
+    in_month = "r.day >= bucket.month AND r.day < bucket.month + interval '1 month'"
+    return empty, _FILL_MONTHS.format(days=f"{buckets} JOIN billing_dayrollup AS r ON {own} AND {in_month}")
+
+
+_INSTANCES, _VOLUMES, _TENANTS, _MONTHS = _of_subjects("instance_id"), _of_subjects("volume_id"), _of_tenants(), _of_owners()
 
 
 @dataclass(slots=True)
@@ -97,17 +104,23 @@ def replace_touched(touched: Touched) -> None:
         return
     lock_accounts({tenant_id for tenant_id, _owner, _month in touched.months})
     with connection.cursor() as cursor:
-        for column, buckets in (("instance_id", touched.instances), ("volume_id", touched.volumes)):
-            if buckets:
-                subjects, days = zip(*sorted(buckets), strict=True)
-                parameters = {"subjects": list(subjects), "days": list(days)}
-                cursor.execute(_REPLACE_DAYS_OF.format(subject=column), parameters)
-                cursor.execute(_FILL_DAYS_OF.format(subject=column), parameters)
-        if touched.tenants:
-            tenants, days = zip(*sorted(touched.tenants), strict=True)
-            cursor.execute(_REPLACE_OWN_DAYS, {"tenants": list(tenants), "days": list(days)})
-            cursor.execute(_FILL_OWN_DAYS, {"tenants": list(tenants), "days": list(days)})
-        tenants, owners, months = zip(*touched.months, strict=True)
-        parameters = {"tenants": list(tenants), "owners": list(owners), "months": list(months)}
-        cursor.execute(_REPLACE_MONTHS, parameters)
-        cursor.execute(_FILL_MONTHS, parameters)
+        for statements, buckets in ((_INSTANCES, touched.instances), (_VOLUMES, touched.volumes), (_TENANTS, touched.tenants)):
+            _replace(cursor, statements, ("subjects", "days"), buckets)
+        _replace(cursor, _MONTHS, ("tenants", "owners", "months"), touched.months)
+
+
+def fill_all(cursor: CursorWrapper, tenant_id: int | None) -> int:
+    """Fill the sums of one tenant or of all, which are empty; return how many there are."""
+    of_tenant = " WHERE {0}.tenant_id = %(tenant)s" if tenant_id is not None else ""
+    cursor.execute(_FILL_DAYS.format(charges="billing_charge AS c" + of_tenant.format("c")), {"tenant": tenant_id})
+    made: int = cursor.rowcount
+    cursor.execute(_FILL_MONTHS.format(days="billing_dayrollup AS r" + of_tenant.format("r")), {"tenant": tenant_id})
+    return made + int(cursor.rowcount)
+
+
+def _replace(cursor: CursorWrapper, statements: tuple[str, str], names: tuple[str, ...], buckets: set[Any]) -> None:
+    if not buckets:
+        return
+    parameters = dict(zip(names, map(list, zip(*buckets, strict=True)), strict=True))
+    for statement in statements:
+        cursor.execute(statement, parameters)

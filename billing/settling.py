@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -40,7 +41,7 @@ AnyMeter = Meter | VolumeMeter
 class _Sort:
     """What differs between instances and volumes."""
 
-    meters: type[Meter] | type[VolumeMeter]
+    meters: Any  # the model: Meter or VolumeMeter
     column: str
     measure: Callable[[Collection[UUID]], Measured]
 
@@ -114,13 +115,11 @@ def _settle(sort: _Sort, ids: Collection[UUID], *, now: datetime, remeasure: boo
 
 def _plans(sort: _Sort, ids: Collection[UUID]) -> list[_Plan]:
     """Lock the meters, in an order that no two rounds can wait for each other in."""
-    rows = sort.meters.objects.select_for_update().filter(pk__in=ids).order_by("pk")  # type: ignore[union-attr]
+    rows = sort.meters.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     meters = {meter.pk: meter for meter in rows}
     if len(meters) < len(set(ids)):
         missing = sorted(set(ids) - meters.keys())
-        sort.meters.objects.bulk_create(  # type: ignore[union-attr]
-            [sort.meters(**{sort.column: pk}) for pk in missing], ignore_conflicts=True
-        )
+        sort.meters.objects.bulk_create([sort.meters(**{sort.column: pk}) for pk in missing], ignore_conflicts=True)
         meters = {meter.pk: meter for meter in rows.all()}
     if sort is VOLUMES:
         found = Volume.objects.filter(pk__in=meters).values_list("pk", "name", "tenant_id")
@@ -138,10 +137,7 @@ def _usage(sort: _Sort, plans: Iterable[_Plan], measured: Measured) -> Mapping[U
 
 def _bound(sort: _Sort, plan: _Plan, changed_from: datetime | None, calendars: Calendars, now: datetime) -> None:
     """Say from when to when the subject is settled: never again what is clean, and always by bounds of the grid."""
-    if sort is VOLUMES:
-        target = volume_watermark(calendars, plan.tenant_id, now)
-    else:
-        target = watermark(now)
+    target = volume_watermark(calendars, plan.tenant_id, now) if sort is VOLUMES else watermark(now)
     known = plan.meter.settled_to or BEGINNING
     plan.settled_to = max(known, target)
     since = min(known, plan.meter.dirty_from or plan.settled_to, changed_from or plan.settled_to)
@@ -220,7 +216,7 @@ def _save(sort: _Sort, plans: Collection[_Plan], measured: Measured) -> None:
         FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
             AS new (id, settled_to, unpriced_from, anomalies)
         WHERE meter.{sort.column} = new.id
-    """  # noqa: S608 - constants of this module
+    """
     ids, settled = [plan.subject.id for plan in plans], [plan.settled_to for plan in plans]
     with connection.cursor() as cursor:
         cursor.execute(statement, [ids, settled, unpriced, troubles])

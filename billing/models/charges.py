@@ -1,12 +1,13 @@
 """What was charged."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.money import PLACES, Money
+from billing.money import PLACES, Money, units
 
 USAGE = ("gpu", "storage")
 """Categories that are worked out from facts; the others are entered by people."""
@@ -169,6 +170,11 @@ class Charge(models.Model):
     def list_money(self) -> Money:
         """What it would have been at the list price."""
         return Money(self.list_amount, self.currency)
+
+    @property
+    def quantity(self) -> Decimal:
+        """Of how many units: GPUs or GiB."""
+        return units(self.quantity_milli)
 
     @property
     def unit_price(self) -> Money | None:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.ranges import OVERLAPS, PERIOD, same_number
 from billing.money import PLACES, Money
+from billing.periods import Month
 
 
 class BillingPeriod(models.Model):
@@ -76,8 +77,7 @@ class BillingPeriod(models.Model):
     @property
     def last_day(self) -> date:
         """The last day of the calendar month."""
-        following = date(self.month.year + self.month.month // 12, self.month.month % 12 + 1, 1)
-        return date.fromordinal(following.toordinal() - 1)
+        return Month.of(self.month).last_day
 
     @property
     def money(self) -> Money:

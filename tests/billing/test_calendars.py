@@ -81,7 +81,11 @@ def test_a_move_to_another_zone_loses_and_doubles_no_second(old: str, new: str, 
     for (start, end), day in zip(pairwise(starts), days, strict=False):
         assert calendar.day_span(day) == (start, end)
         assert timedelta(0) < end - start <= 51 * HOUR
-        assert {calendar.day_of(start), calendar.day_of(end - timedelta(seconds=1)), calendar.day_of(start + (end - start) / 2)} == {day}
+        assert {
+            calendar.day_of(start),
+            calendar.day_of(end - timedelta(seconds=1)),
+            calendar.day_of(start + (end - start) / 2),
+        } == {day}
         assert calendar.day_start(start + (end - start) / 2) == start
         assert calendar.period_at(start).month == Month.of(day)
 
