@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.schedules import crontab
 from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aigc_portal.settings")
@@ -44,4 +45,6 @@ def timetable(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
         "tenants-deliver": {"task": "tenants.tasks.deliver", "schedule": 15.0, "options": {"expires": 12}},
         "tenants-forget": {"task": "tenants.tasks.forget_notifications", "schedule": 3600.0, "options": {"expires": 3000}},
         "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 20.0, "options": {"expires": 15}},
+        "billing-capacity": {"task": "billing.tasks.note_capacity", "schedule": 60.0, "options": {"expires": 50}},
+        "billing-verify": {"task": "billing.tasks.verify", "schedule": crontab(hour=3, minute=40), "options": {"expires": 36000}},
     }

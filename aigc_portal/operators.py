@@ -37,6 +37,7 @@ _ICONS = {
     "billing.Price": "sell",
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
+    "billing.BillingPeriod": "calendar_month",
 }
 
 
@@ -68,7 +69,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken"]),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
-        (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
+        (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"]),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
     shown: list[dict[str, Any]] = [{"title": None, "items": [overview]}]

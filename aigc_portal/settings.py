@@ -269,8 +269,11 @@ PORTAL_BIND = env("AIGC_PORTAL_BIND", default="127.0.0.1:8001")
 
 # --- Money ---------------------------------------------------------------------------------------------------------------
 DEFAULT_CURRENCY = env("AIGC_CURRENCY", default="USD")
-# From which moment of a run on its time is billed: "ready" or "started". A run that never got ready is free.
+# From which moment of a run on its time is billed: "ready", "started" (its process runs) or "scheduled" (its GPU is taken).
+# A run that never got ready is free.
 BILL_FROM = env("AIGC_BILL_FROM", default="ready")
+# How long after its end a month stays open for what comes late.
+CLOSE_AFTER_HOURS = env.int("AIGC_CLOSE_AFTER_HOURS", default=72)
 
 LOGGING = {
     "version": 1,

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from billing.accounts import Calendars, reading_calendars
 from billing.metering import Usage
 from billing.models import UsageInterval
+from billing.pricebook import PriceBook
 from billing.pricing import price_spans
 from billing.rating import Cell, cells
 from engines.states import HOLDS_GPU
@@ -21,27 +23,61 @@ class Accrued:
     cells: tuple[Cell, ...]
 
     @property
-    def instance_id(self) -> UUID:
-        return self.interval.instance_id
+    def subject_id(self) -> UUID:
+        """The instance, or of storage the volume."""
+        found = self.interval.instance_id or self.interval.volume_id
+        if found is None:
+            raise ValueError("Usage is an instance's or a volume's.")
+        return found
 
 
 def accrued(
-    intervals: QuerySet[UsageInterval], *, now: datetime, since: datetime | None = None, until: datetime | None = None
+    intervals: QuerySet[UsageInterval],
+    *,
+    now: datetime,
+    calendars: Calendars | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Accrued]:
-    """Rate what lasts among these intervals, within [since, until) and up to now. Two queries."""
-    lasting = list(intervals.filter(ends_at__isnull=True).select_related("instance__meter", "owner", "gpu_class"))
-    prices = price_spans({interval.gpu_class_id for interval in lasting}) if lasting else []
+    """Rate what is billed and lasts among these intervals, within [since, until) and up to now.
+
+    Two queries, and one for calendars that are not given.
+    """
+    rows = intervals.filter(ends_at__isnull=True, kind__in=UsageInterval.BILLED)
+    lasting = list(rows.select_related("instance__meter", "volume__meter", "owner", "gpu_class"))
+    if not lasting:
+        return []
+    book = PriceBook(price_spans({interval.gpu_class_id for interval in lasting}))
+    if calendars is None:
+        calendars = reading_calendars({interval.tenant_id for interval in lasting})
     found = []
     for interval in lasting:
-        start = max(filter(None, [interval.starts_at, interval.instance.meter.settled_to, since]))
+        meter = interval.instance.meter if interval.instance else interval.volume.meter  # type: ignore[union-attr]
+        start = max(filter(None, [interval.starts_at, meter.settled_to, since]))
         end = min(filter(None, [_end_by_now(interval, now), until]))
-        usage = Usage(interval.run_id, interval.starts_at, None, interval.tenant_id, interval.owner_id, interval.gpu_class_id)
-        found.append(Accrued(interval, tuple(cells(usage, prices, since=start, until=end))))
+        own = cells(usage_of(interval), book, calendars[interval.tenant_id], since=start, until=end)
+        found.append(Accrued(interval, tuple(own)))
     return found
+
+
+def usage_of(interval: UsageInterval) -> Usage:
+    """Return the row as a value for the pure modules."""
+    return Usage(
+        run_id=interval.run_id,
+        starts_at=interval.starts_at,
+        ends_at=interval.ends_at,
+        tenant_id=interval.tenant_id,
+        owner_id=interval.owner_id,
+        gpu_class_id=interval.gpu_class_id,
+        kind=interval.kind,
+        quantity_milli=interval.quantity_milli,
+        tag=interval.tag,
+        storage_class=interval.storage_class,
+    )
 
 
 def _end_by_now(interval: UsageInterval, now: datetime) -> datetime:
     """Return until when usage counts: an instance that has let go of its GPU is about to be settled."""
     instance = interval.instance
-    end = now if instance.state in HOLDS_GPU else min(now, instance.state_since)
+    end = now if instance is None or instance.state in HOLDS_GPU else min(now, instance.state_since)
     return end.replace(microsecond=0)

@@ -5,3 +5,15 @@ from tenants.errors import PortalError
 
 class PriceRefused(PortalError):
     """This price cannot be set."""
+
+
+class TermsRefused(PortalError):
+    """The account cannot have these terms."""
+
+
+class ClosingRefused(PortalError):
+    """The period cannot be closed now."""
+
+
+class PostingRefused(PortalError):
+    """This credit, adjustment or tax cannot be posted."""

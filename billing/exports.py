@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator
 from datetime import UTC
 
-from billing.summaries import CostRow, MonthSummary
+from billing.models import Charge
+from billing.summaries import CostRow, MonthSummary, OtherRow
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel takes UTF-8 for the machine's own encoding."""
@@ -26,6 +27,7 @@ HEADER = (
     "estimated",
     "amount",
     "as_of",
+    "category",
 )
 
 
@@ -39,7 +41,9 @@ def month_csv(summary: MonthSummary) -> Iterator[str]:
     yield BYTE_ORDER_MARK + _line(HEADER)
     as_of = summary.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for row in summary.rows:
-        yield _line((str(summary.month), *_cells(row), as_of))
+        yield _line((str(summary.month), *_cells(row), as_of, Charge.Category.GPU))
+    for other in summary.others:
+        yield _line((str(summary.month), *_cells_of_other(other), as_of, other.category))
 
 
 def _cells(row: CostRow) -> tuple[str, ...]:
@@ -51,6 +55,22 @@ def _cells(row: CostRow) -> tuple[str, ...]:
         str(row.seconds),
         str(row.unpriced_seconds),
         " ".join(price.plain for price in row.sorted_prices),
+        row.amount.currency,
+        row.charged.plain,
+        row.estimated.plain,
+        row.amount.plain,
+    )
+
+
+def _cells_of_other(row: OtherRow) -> tuple[str, ...]:
+    return (
+        harmless(row.name),
+        row.slug,
+        harmless(row.user),
+        "",
+        str(row.seconds),
+        "0",
+        "",
         row.amount.currency,
         row.charged.plain,
         row.estimated.plain,

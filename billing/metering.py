@@ -12,14 +12,16 @@ class Kind(StrEnum):
     """What a fact says about its run."""
 
     STARTED = "started"
+    LAUNCHED = "launched"
     READY = "ready"
     SEEN = "seen"
     ENDED = "ended"
 
 
 class Source(StrEnum):
-    """Who says so; the first is believed before the second."""
+    """Who says so; the first is believed before the others."""
 
+    OPERATOR = "operator"
     CLUSTER = "cluster"
     RECONCILE = "reconcile"
 
@@ -28,7 +30,17 @@ class BillFrom(StrEnum):
     """From which moment of a run on its time is billed."""
 
     READY = "ready"
-    STARTED = "started"
+    STARTED = "started"  # its process runs
+    SCHEDULED = "scheduled"  # its GPU is taken
+
+
+class UsageKind(StrEnum):
+    """What time is billed as, or why it is free."""
+
+    GPU = "gpu"
+    STORAGE = "storage"
+    STARTING = "starting"
+    FAILED_START = "failed"
 
 
 class Trouble(StrEnum):
@@ -57,6 +69,8 @@ class Fact:
     tenant_id: int
     owner_id: int
     gpu_class_id: int
+    quantity_milli: int = 1000
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +83,28 @@ class OwnerChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Time [starts_at, ends_at) in whole seconds that one owner used one GPU class; `ends_at` None: it lasts."""
+class TagChange:
+    """A moment from which on the instance serves another tag, whichever a fact names."""
 
-    run_id: str
+    at: datetime
+    from_tag: str
+    to_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Time [starts_at, ends_at) in whole seconds that one owner used one GPU class, or had a volume; `ends_at` None: it lasts."""
+
+    run_id: str  # empty for storage
     starts_at: datetime
     ends_at: datetime | None
     tenant_id: int
     owner_id: int
-    gpu_class_id: int
+    gpu_class_id: int | None
+    kind: str = UsageKind.GPU
+    quantity_milli: int = 1000  # of a GPU, or of a GiB
+    tag: str = ""
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +117,11 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """What the facts come to: usage by start, without overlap, and what was odd."""
+    """What the facts come to: usage by start, without overlap; what was odd; and the time that took a GPU and is free."""
 
     usage: tuple[Usage, ...]
     anomalies: tuple[Anomaly, ...]
+    unbilled: tuple[Usage, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,8 +140,30 @@ class _Run:
         return max(fact.at for fact in self.facts if fact.kind != Kind.ENDED)
 
 
-def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom, handovers: Iterable[OwnerChange] = ()) -> Metered:
-    """Work out the billed time from all facts of one instance, and all of its hand-overs in their order.
+@dataclass(frozen=True, slots=True)
+class _Change:
+    at: datetime
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What is known for certain, whatever facts say that were noted late."""
+
+    owners: Sequence[_Change]
+    tags: Sequence[_Change]
+
+
+def meter(
+    facts: Iterable[Fact],
+    *,
+    holds_gpu: bool,
+    bill_from: BillFrom,
+    handovers: Iterable[OwnerChange] = (),
+    tag_changes: Iterable[TagChange] = (),
+) -> Metered:
+    """Work out the billed time from all facts of one instance, and all of its hand-overs and changes of tag in their order.
 
     `holds_gpu`: whether the instance's slot is still taken. A run without an end lasts as long as that and as it is the
     latest; otherwise it ended with its last sign of life, in favour of the person who pays.
@@ -127,8 +177,21 @@ def meter(facts: Iterable[Fact], *, holds_gpu: bool, bill_from: BillFrom, handov
             run.ends_at = following.starts_at
             run.anomalies.append(Trouble.OVERLAP)
     anomalies += [Anomaly(run.run_id, trouble) for run in runs for trouble in run.anomalies]
-    changes = [replace(each, at=each.at.replace(microsecond=0)) for each in handovers]
-    return Metered(tuple(usage for run in billed for usage in _by_owner(run, changes)), tuple(anomalies))
+    changes = _Changes(
+        owners=[_Change(_whole(each.at), each.from_owner_id, each.to_owner_id) for each in handovers],
+        tags=[_Change(_whole(each.at), each.from_tag, each.to_tag) for each in tag_changes],
+    )
+    usage = [
+        piece
+        for run in billed
+        if run.starts_at != run.ends_at
+        for piece in _by_attribution(run, _moment(run.starts_at), run.ends_at, UsageKind.GPU, changes)
+    ]
+    return Metered(tuple(usage), tuple(anomalies), tuple(_unbilled(runs, usage, changes)))
+
+
+def _whole(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
 
 
 def _believable(facts: Iterable[Fact]) -> tuple[dict[str, list[Fact]], list[Anomaly]]:
@@ -153,17 +216,21 @@ def _in_time(fact: Fact) -> tuple[object, ...]:
         fact.tenant_id,
         fact.owner_id,
         fact.gpu_class_id,
+        fact.quantity_milli,
+        fact.tag,
     )
 
 
 def _read(run_id: str, facts: list[Fact], bill_from: BillFrom) -> _Run:
     run = _Run(run_id, facts)
     started, ready = _best(facts, Kind.STARTED), _best(facts, Kind.READY)
+    launched = _best(facts, Kind.LAUNCHED) or started
     signs = [fact.at for fact in facts if fact.kind != Kind.ENDED]
     # Signs of life are noted by round marks, which may lie before the start.
     run.taken_at = started or ready or min(signs, default=None)
     if ready is not None:
-        run.starts_at = ready if bill_from is BillFrom.READY or started is None else min(started, ready)
+        since = {BillFrom.READY: ready, BillFrom.STARTED: launched, BillFrom.SCHEDULED: started}[bill_from]
+        run.starts_at = ready if since is None else min(since, ready)
     run.ends_at = _end(facts)
     if not signs:
         run.anomalies.append(Trouble.END_WITHOUT_START)
@@ -185,7 +252,7 @@ def _end(facts: list[Fact]) -> datetime | None:
     ends = [
         fact
         for fact in facts
-        if fact.kind == Kind.ENDED and (fact.source == Source.CLUSTER or last_sign is None or fact.at >= last_sign)
+        if fact.kind == Kind.ENDED and (fact.source != Source.RECONCILE or last_sign is None or fact.at >= last_sign)
     ]
     return _best(ends, Kind.ENDED)
 
@@ -202,32 +269,63 @@ def _is_billed(run: _Run) -> bool:
     return run.starts_at is not None and run.starts_at != run.ends_at
 
 
-def _by_owner(run: _Run, handovers: Sequence[OwnerChange]) -> Iterable[Usage]:
-    """Cut the run's billed time where it changed hands. A run keeps its GPU class: that of its first fact."""
-    start, end, gpu_class_id = _moment(run.starts_at), run.ends_at, run.facts[0].gpu_class_id
-    if start == end:
-        return []
-    # The last word of a second counts.
-    owners = {fact.at: (fact.tenant_id, _owner_at(fact.at, fact.owner_id, handovers)) for fact in run.facts}
-    owners |= {each.at: (run.facts[0].tenant_id, each.to_owner_id) for each in handovers}
-    at_start = max((at for at in owners if at <= start), default=min(owners))
-    changes = [(start, owners[at_start])]
-    for at, owner in sorted(owners.items()):
-        if start < at and (end is None or at < end) and owner != changes[-1][1]:
-            changes.append((at, owner))
-    ends = [*(at for at, _ in changes[1:]), end]
+def _unbilled(runs: Iterable[_Run], usage: Iterable[Usage], changes: _Changes) -> Iterable[Usage]:
+    """Time in which a run had its GPU and is not billed, as far as no other run was billed for it or had it."""
+    taken: list[tuple[datetime, datetime | None]] = [(piece.starts_at, piece.ends_at) for piece in usage]
+    for run in sorted((run for run in runs if run.taken_at is not None), key=lambda run: (run.taken_at, run.run_id)):
+        failed = run.starts_at is None and run.ends_at is not None
+        until = run.ends_at if run.starts_at is None else run.starts_at
+        for start, end in _gaps(_moment(run.taken_at), until, taken):
+            kind = UsageKind.FAILED_START if failed else UsageKind.STARTING
+            yield from _by_attribution(run, start, end, kind, changes)
+            taken.append((start, end))
+
+
+def _gaps(
+    start: datetime, end: datetime | None, taken: Iterable[tuple[datetime, datetime | None]]
+) -> Iterable[tuple[datetime, datetime | None]]:
+    """Return what of [start, end) is not taken."""
+    found = []
+    for begin, stop in sorted(taken, key=lambda span: span[0]):
+        if end is not None and begin >= end:
+            break
+        if begin > start:
+            found.append((start, begin))
+        if stop is None:
+            return found
+        start = max(start, stop)
+    return found if end is not None and start >= end else [*found, (start, end)]
+
+
+def _by_attribution(run: _Run, start: datetime, end: datetime | None, kind: UsageKind, changes: _Changes) -> Iterable[Usage]:
+    """Cut time of the run where it changed hands or tags. A run keeps the GPU class of its first fact, and how much of it."""
+    first = run.facts[0]
+    told = {fact.at: (fact.tenant_id, fact.owner_id, fact.tag) for fact in run.facts}  # the last word of a second counts
+    moments = sorted({*told, *(each.at for each in (*changes.owners, *changes.tags))})
+    cuts: list[tuple[datetime, tuple[int, object, object]]] = []
+    word = (first.tenant_id, first.owner_id, first.tag)
+    for at in moments:
+        if end is not None and at >= end:
+            break
+        word = told.get(at, word)
+        value = (word[0], _at(at, word[1], changes.owners), _at(at, word[2], changes.tags))
+        if not cuts or at <= start:
+            cuts = [(start, value)]
+        elif value != cuts[-1][1]:
+            cuts.append((at, value))
+    ends = [*(at for at, _ in cuts[1:]), end]
     return [
-        Usage(run.run_id, at, until, tenant_id, owner_id, gpu_class_id)
-        for (at, (tenant_id, owner_id)), until in zip(changes, ends, strict=True)
+        Usage(run.run_id, at, until, tenant_id, owner_id, first.gpu_class_id, kind, first.quantity_milli, tag)  # type: ignore[arg-type]
+        for (at, (tenant_id, owner_id, tag)), until in zip(cuts, ends, strict=True)
     ]
 
 
-def _owner_at(at: datetime, told: int, handovers: Sequence[OwnerChange]) -> int:
-    """Return whose the instance was: hand-overs know for certain, and without any the fact itself does."""
-    later = next((each for each in handovers if each.at > at), None)
+def _at(at: datetime, told: object, changes: Sequence[_Change]) -> object:
+    """Return what counted: changes know for certain, and without any the fact itself does."""
+    later = next((each for each in changes if each.at > at), None)
     if later is not None:
-        return later.from_owner_id
-    return handovers[-1].to_owner_id if handovers else told
+        return later.before
+    return changes[-1].after if changes else told
 
 
 def _moment(at: datetime | None) -> datetime:

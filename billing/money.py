@@ -22,9 +22,21 @@ class CurrencyMismatch(ValueError):
     """Amounts of different currencies were added or compared."""
 
 
+def divide_half_even(number: int, by: int) -> int:
+    """Divide whole numbers (`by` > 0) and round exactly, ties to the even neighbour. Nothing else in the product rounds money."""
+    quotient, rest = divmod(number, by)
+    return quotient + (2 * rest > by or (2 * rest == by and quotient % 2 == 1))
+
+
 def round_half_even(amount: Decimal | Fraction, places: int = PLACES) -> Decimal:
-    """Round exactly, ties to the even neighbour. Nothing else in the product rounds money."""
-    return Decimal(round(Fraction(amount) * 10**places)).scaleb(-places)
+    """Round to so many decimals, ties to the even neighbour."""
+    numerator, denominator = amount.as_integer_ratio()
+    return Decimal(divide_half_even(numerator * 10**places, denominator)).scaleb(-places)
+
+
+def units(milli: int) -> Decimal:
+    """Return thousandths as a number without trailing zeros: 250 is 0.25."""
+    return Decimal(milli // 1000) if milli % 1000 == 0 else (Decimal(milli) / 1000).normalize()
 
 
 def minor_digits(currency: str) -> int:

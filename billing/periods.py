@@ -1,25 +1,21 @@
-"""Days and months of the books: UTC. Pure."""
+"""Months as people name them; when one begins and ends is the account's calendar's affair. Pure."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Self
-
-ZONE = "UTC"
-"""The billing time zone, printed on every page that shows costs."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Month:
-    """A calendar month [starts_at, ends_at)."""
+    """A calendar month."""
 
     year: int
     number: int
 
     @classmethod
-    def of(cls, at: datetime | date) -> Self:
-        """Return the month in which the moment lies."""
-        day = at.astimezone(UTC) if isinstance(at, datetime) else at
+    def of(cls, day: date) -> Self:
+        """Return the month in which the day lies."""
         return cls(day.year, day.month)
 
     @classmethod
@@ -29,14 +25,6 @@ class Month:
         if found is None:
             raise ValueError(f"{text!r} is not a month like 2026-03.")
         return cls(int(found[1]), int(found[2]))
-
-    @property
-    def starts_at(self) -> datetime:
-        return datetime(self.year, self.number, 1, tzinfo=UTC)
-
-    @property
-    def ends_at(self) -> datetime:
-        return self.following.starts_at
 
     @property
     def following(self) -> "Month":
@@ -50,13 +38,12 @@ class Month:
     def first_day(self) -> date:
         return date(self.year, self.number, 1)
 
+    @property
+    def last_day(self) -> date:
+        return date.fromordinal(self.following.first_day.toordinal() - 1)
+
     def __str__(self) -> str:
         return f"{self.year}-{self.number:02}"
-
-
-def day_start(at: datetime) -> datetime:
-    """Return when the day of this moment began."""
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def months_back(last: Month, first: Month) -> list[Month]:

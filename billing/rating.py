@@ -1,64 +1,94 @@
-"""Usage × prices -> cells of one hour, one price and one owner at most. Pure: never depends on when it is called."""
+"""Usage × prices × calendar -> lines of one cell, one price, one owner and one tag at most. Pure: when it is called is no matter.
+
+A cell is a stretch of the grid: full hours (UTC) for GPU time, days for storage, both cut where a day of the account begins and
+where a price begins or ends. Usage that is there twice in one cell, such as a volume that grew and shrank again, is one line.
+"""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
-from billing.metering import Usage
-from billing.money import Money, round_half_even
+from billing.calendars import Calendar
+from billing.metering import Usage, UsageKind
+from billing.money import PLACES, Money, divide_half_even, units
+from billing.periods import Month
+from billing.pricebook import Applied, PriceBook, PriceSpan
 
 HOUR = timedelta(hours=1)
 _KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:aigc-portal:billing:charge")
 
 
 @dataclass(frozen=True, slots=True)
-class PriceSpan:
-    """What an hour of a GPU class costs during [starts_at, ends_at); for one tenant, or for all (None)."""
-
-    id: int
-    gpu_class_id: int
-    tenant_id: int | None
-    currency: str
-    per_hour: Decimal
-    starts_at: datetime
-    ends_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
-    """A stretch of usage that becomes one charge; without a price it cannot be charged yet."""
+    """A stretch of usage that becomes a charge or a part of one; without a price it cannot be charged yet."""
 
     usage: Usage
+    grid_start: datetime  # of the cell of the grid; never after `starts_at`
     starts_at: datetime
     ends_at: datetime
-    price: PriceSpan | None
+    applied: Applied | None
+
+    @property
+    def price(self) -> PriceSpan | None:
+        """The price in force."""
+        return None if self.applied is None else self.applied.price
 
     @property
     def seconds(self) -> int:
         return seconds_between(self.starts_at, self.ends_at)
 
     @property
+    def quantity(self) -> Decimal:
+        """Of how many units: GPUs or GiB."""
+        return units(self.usage.quantity_milli)
+
+    @property
     def unit_price(self) -> Money | None:
-        """The price of one hour."""
+        """The price of one unit for an hour."""
         return None if self.price is None else Money(self.price.per_hour, self.price.currency)
 
     @property
     def cost(self) -> Money | None:
         """What this stretch costs; None without a price, never zero."""
-        return None if self.price is None else Money(amount_of(self.price.per_hour, self.seconds), self.price.currency)
+        if self.price is None:
+            return None
+        return Money(amount_of(self.price.per_hour, self.seconds, self.usage.quantity_milli), self.price.currency)
+
+    @property
+    def list_cost(self) -> Money | None:
+        """What it costs at the list price; None without a price."""
+        if self.applied is None:
+            return None
+        amount = amount_of(self.applied.list_per_hour, self.seconds, self.usage.quantity_milli)
+        return Money(amount, self.applied.price.currency)
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """What a cell costs."""
+@dataclass(slots=True)
+class Line:
+    """What the books should say about one cell: all there is of the same usage in it."""
 
-    cell: Cell
-    price: PriceSpan
-    amount: Decimal
+    usage: Usage
+    applied: Applied
+    grid_start: datetime
+    starts_at: datetime
+    ends_at: datetime
+    seconds: int
+    day: date
+    month: Month
+
+    @property
+    def amount(self) -> Decimal:
+        """What is charged."""
+        return amount_of(self.applied.price.per_hour, self.seconds, self.usage.quantity_milli)
+
+    @property
+    def list_amount(self) -> Decimal:
+        """What it would be at the list price."""
+        return amount_of(self.applied.list_per_hour, self.seconds, self.usage.quantity_milli)
 
 
 def seconds_between(start: datetime, end: datetime) -> int:
@@ -71,50 +101,73 @@ def floor_hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def amount_of(per_hour: Decimal, seconds: int) -> Decimal:
-    """Return what so many seconds cost; rounded once, to nine decimals."""
-    return round_half_even(Fraction(per_hour) * seconds / 3600)
+@lru_cache(maxsize=100_000)
+def amount_of(per_hour: Decimal, seconds: int, quantity_milli: int = 1000) -> Decimal:
+    """Return what so many seconds of so many thousandths of a unit cost; rounded once, to nine decimals."""
+    nano = int(per_hour.scaleb(PLACES))
+    return Decimal(divide_half_even(nano * quantity_milli * seconds, 3_600_000)).scaleb(-PLACES)
 
 
-def price_at(prices: Iterable[PriceSpan], *, tenant_id: int, gpu_class_id: int, at: datetime) -> PriceSpan | None:
-    """Return the price in force: the tenant's own, else the list price."""
-    in_force = [
-        price
-        for price in prices
-        if price.gpu_class_id == gpu_class_id
-        and price.tenant_id in (tenant_id, None)
-        and price.starts_at <= at
-        and (price.ends_at is None or at < price.ends_at)
-    ]
-    return min(in_force, key=lambda price: price.tenant_id is None, default=None)
-
-
-def cells(usage: Usage, prices: Sequence[PriceSpan], *, since: datetime, until: datetime) -> Iterator[Cell]:
-    """Cut usage ∩ [since, until) at full hours (UTC) and wherever a price of its class begins or ends for its tenant."""
+def cells(usage: Usage, prices: PriceBook, calendar: Calendar, *, since: datetime, until: datetime) -> Iterator[Cell]:
+    """Cut usage ∩ [since, until) by the grid; `since` is a bound of the grid."""
     start = max(usage.starts_at, since)
     end = until if usage.ends_at is None else min(usage.ends_at, until)
     if start >= end:
         return
-    relevant = [p for p in prices if p.gpu_class_id == usage.gpu_class_id and p.tenant_id in (usage.tenant_id, None)]
-    cuts = {start, end}
-    cuts.update(at for p in relevant for at in (p.starts_at, p.ends_at) if at is not None and start < at < end)
-    hour = floor_hour(start) + HOUR
-    while hour < end:
+    for begin, stop in pairwise([*_grid(usage, prices, calendar, start, end), end]):
+        first = max(begin, start)
+        yield Cell(usage, begin, first, stop, prices.at(usage, calendar.currency_at(first), first))
+
+
+def _grid(usage: Usage, prices: PriceBook, calendar: Calendar, start: datetime, end: datetime) -> list[datetime]:
+    """Return where cells begin that lie in [start, end), and where the one begins that `start` is in."""
+    hourly = usage.kind != UsageKind.STORAGE
+    low = floor_hour(start) if hourly else calendar.day_start(start)
+    cuts = {low, *calendar.midnights(low, end)}
+    hour = low + HOUR
+    while hourly and hour < end:
         cuts.add(hour)
         hour += HOUR
-    for begin, stop in pairwise(sorted(cuts)):
-        price = price_at(relevant, tenant_id=usage.tenant_id, gpu_class_id=usage.gpu_class_id, at=begin)
-        yield Cell(usage, begin, stop, price)
+    for currency in {calendar.currency_at(low), calendar.currency_at(end)}:
+        cuts |= prices.changes(usage, currency, low, end)
+    ordered = sorted(cuts)
+    first = max(place for place, at in enumerate(ordered) if at <= start)
+    return ordered[first:]
 
 
-def rate(cell: Cell) -> Rated | None:
-    """Put price and amount to the cell; None without a price."""
-    cost = cell.cost
-    return None if cell.price is None or cost is None else Rated(cell, cell.price, cost.amount)
+def lines(
+    subject_id: uuid.UUID, found: Iterable[Cell], calendar: Calendar, unpriced: list[datetime] | None = None
+) -> dict[uuid.UUID, Line]:
+    """Put the cells of one instance or volume together to lines by their keys; moments without a price go to `unpriced`."""
+    by_key: dict[uuid.UUID, Line] = {}
+    for cell in found:
+        if cell.applied is None:
+            if unpriced is not None:
+                unpriced.append(cell.starts_at)
+            continue
+        key = line_key(subject_id, cell)
+        line = by_key.get(key)
+        if line is None:
+            day = calendar.day_of(cell.starts_at)
+            by_key[key] = Line(
+                cell.usage, cell.applied, cell.grid_start, cell.starts_at, cell.ends_at, cell.seconds, day, Month.of(day)
+            )
+        else:
+            line.starts_at, line.ends_at = min(line.starts_at, cell.starts_at), max(line.ends_at, cell.ends_at)
+            line.seconds += cell.seconds
+    return by_key
 
 
-def line_key(instance_id: uuid.UUID, rated: Rated) -> uuid.UUID:
+def line_key(subject_id: uuid.UUID, cell: Cell) -> uuid.UUID:
     """Name a charge by what it is for: the same usage at the same price has the same key, whoever works it out."""
-    usage = rated.cell.usage
-    words = (instance_id, usage.run_id, "gpu", f"{rated.cell.starts_at:%Y-%m-%dT%H:%M:%SZ}", rated.price.id)
-    return uuid.uuid5(_KEYS, "|".join(map(str, (*words, usage.tenant_id, usage.owner_id))))
+    usage, price = cell.usage, cell.price
+    if price is None:
+        raise ValueError("What has no price cannot be charged.")
+    words = [subject_id, usage.run_id, usage.kind, f"{cell.grid_start:%Y-%m-%dT%H:%M:%SZ}", price.id]
+    words += [usage.tenant_id, usage.owner_id]
+    # Left out where they are as they always were before they were known, so that the keys of that time hold.
+    if usage.quantity_milli != 1000:
+        words.append(f"quantity={usage.quantity_milli}")
+    if usage.tag:
+        words.append(f"tag={usage.tag}")
+    return uuid.uuid5(_KEYS, "|".join(map(str, words)))

@@ -5,7 +5,7 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
-from billing import operations
+from billing import auditing, capacity, operations
 
 
 @shared_task
@@ -18,3 +18,15 @@ def settle_instance(instance_id: str) -> None:
 def settle_all() -> None:
     """Settle whatever is due; may run beside itself."""
     operations.settle_due(now=timezone.now())
+
+
+@shared_task
+def note_capacity() -> None:
+    """Write down what capacity there is, if it is not what there was."""
+    capacity.note_capacity(now=timezone.now())
+
+
+@shared_task(time_limit=3600)
+def verify() -> None:
+    """Check the books; what is wrong is logged as an error."""
+    auditing.verify()

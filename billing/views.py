@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing import exports, summaries
-from billing.periods import ZONE, Month, months_back
+from billing.accounts import calendar_of
+from billing.periods import Month, months_back
 from billing.queries import scope_of
+from billing.summaries import MonthSummary
 from tenants.access import membership_in
 from tenants.errors import NotVisible
 from tenants.models import Membership
@@ -22,8 +24,8 @@ def costs(request: HttpRequest, tenant_slug: str) -> HttpResponse:
     """Show the month per instance and per user."""
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
-    summary = summaries.month_summary(membership, _month(request, now), now=now)
-    context = _frame(membership, summary.month, now) | {"summary": summary}
+    summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
+    context = _frame(membership, summary, now)
     return render(request, "billing/costs.html", context)
 
 
@@ -32,7 +34,7 @@ def costs_csv(request: HttpRequest, tenant_slug: str) -> StreamingHttpResponse:
     """Send the same month as a file."""
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
-    summary = summaries.month_summary(membership, _month(request, now), now=now)
+    summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
 
     async def lines() -> AsyncIterator[str]:
         for line in exports.month_csv(summary):
@@ -48,29 +50,31 @@ def instance_costs(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRes
     """Show one instance's month, charge by charge."""
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
-    found = summaries.instance_month(membership, slug, _month(request, now), now=now)
-    context = _frame(membership, found.summary.month, now) | {"found": found, "summary": found.summary}
+    found = summaries.instance_month(membership, slug, _month(request, membership, now), now=now)
+    context = _frame(membership, found.summary, now) | {"found": found}
     return render(request, "billing/instance.html", context)
 
 
-def _month(request: HttpRequest, now: datetime) -> Month:
+def _month(request: HttpRequest, membership: Membership, now: datetime) -> Month:
     """Return the month that the address asks for, else the present one."""
-    asked = request.GET.get("month", "")
+    asked, present = request.GET.get("month", ""), calendar_of(membership.tenant).month_of(now)
     try:
-        month = Month.parse(asked) if asked else Month.of(now)
+        month = Month.parse(asked) if asked else present
     except ValueError as error:
         raise NotVisible(_("There is no such month.")) from error
-    if month > Month.of(now):
+    if month > present:
         raise NotVisible(_("This month is still to come."))
     return month
 
 
-def _frame(membership: Membership, month: Month, now: datetime) -> dict[str, object]:
-    months = months_back(Month.of(now), Month.of(membership.tenant.created_at))
+def _frame(membership: Membership, summary: MonthSummary, now: datetime) -> dict[str, object]:
+    month, calendar = summary.month, calendar_of(membership.tenant)
+    months = months_back(calendar.month_of(now), calendar.month_of(membership.tenant.created_at))
     return {
         "tenant": membership.tenant,
+        "summary": summary,
         "month": month,
         "months": months if month in months else [*months, month],
         "own_only": scope_of(membership) is not None,
-        "zone": ZONE,
+        "zone": summary.time_zone,
     }

@@ -35,6 +35,7 @@ def _facts_of_current_run(instance: Instance, seen: Observation) -> list[RunFact
         _fact(instance, seen, kind, at)
         for kind, at in (
             (RunFact.Kind.STARTED, seen.started_at),
+            (RunFact.Kind.LAUNCHED, seen.launched_at),
             (RunFact.Kind.READY, seen.ready_at),
             (RunFact.Kind.SEEN, _seen_at(seen) if seen.phase in _ALIVE else None),
             (RunFact.Kind.ENDED, seen.ended_at if seen.phase in _OVER else None),
@@ -60,6 +61,8 @@ def conclude_end(instance: Instance, run_id: str, *, observed_at: datetime) -> N
         owner_id=last.owner_id,
         gpu_class_id=last.gpu_class_id,
         engine_version_id=last.engine_version_id,
+        quantity_milli=last.quantity_milli,
+        tag=last.tag,
     )
     RunFact.objects.bulk_create([fact], ignore_conflicts=True)
 
@@ -76,6 +79,8 @@ def _fact(instance: Instance, seen: Observation, kind: RunFact.Kind, at: datetim
         owner_id=instance.owner_id,
         gpu_class_id=instance.gpu_class_id,
         engine_version_id=instance.engine_version_id,
+        quantity_milli=instance.gpu_class.billed_milli,
+        tag=instance.tag,
     )
 
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 from engines.clusters import get_cluster, pools_of
 from engines.clusters.base import ClusterError, ClusterUnavailable, Observation, StaleEpoch
 from engines.errors import StaleState
-from engines.models import Cluster, Instance, Volume
+from engines.models import Cluster, Instance, Volume, VolumeFact
 from engines.observe import explain, fail, move, note, observe, wake_next
 from engines.pools import first_pool
 from engines.reasons import RELEASES, Reason
 from engines.sharing import lock_slots, others_hold
 from engines.states import COMING_UP, PHASE_LIMIT_SECONDS, DesiredState, InstanceState, Step, next_step
+from engines.volume_facts import note_volume
 from engines.workloads import workload_spec
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,10 @@ def _provision_volume(instance: Instance) -> None:
     if volume.provisioned_at is None:
         get_cluster(instance.cluster).ensure_volume(volume.ref, tenant=instance.tenant.slug, size_gib=volume.size_gib)
         unmade = Volume.objects.filter(pk=volume.pk, cluster_id=volume.cluster_id, provisioned_at=None)
-        unmade.update(provisioned_at=timezone.now())
+        now = timezone.now()
+        with transaction.atomic():
+            if unmade.update(provisioned_at=now):
+                note_volume(volume, VolumeFact.Kind.PROVISIONED, at=now, tag=instance.tag)
     Volume.objects.filter(pk=volume.pk).exclude(written_by=instance.engine_version).update(written_by=instance.engine_version)
 
 

@@ -13,10 +13,11 @@ from engines.bursting import burst_overdue
 from engines.clusters import get_cluster
 from engines.clusters.base import ClusterError, ClusterUnavailable, Phase
 from engines.facts import SEEN_EVERY
-from engines.models import Cluster, Instance, Volume
+from engines.models import Cluster, Instance, Volume, VolumeFact
 from engines.observe import observe
 from engines.reconcile import expire_deadlines
 from engines.states import HOLDS_GPU, RESTING, DesiredState, InstanceState
+from engines.volume_facts import note_volume
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,10 @@ def purge_trash() -> None:
             log.warning("volume %s stays in the trash: %s", volume.slug, error)
             continue
         unmoved = Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED)
-        unmoved.update(state=Volume.State.DELETED, deleted_at=timezone.now())
+        now = timezone.now()
+        with transaction.atomic():
+            if unmoved.update(state=Volume.State.DELETED, deleted_at=now):
+                note_volume(volume, VolumeFact.Kind.GONE, at=now)
 
 
 def _due_for_purge() -> QuerySet[Volume]:

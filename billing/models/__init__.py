@@ -1,7 +1,24 @@
 """The books: what is used, what it costs, what was charged."""
 
+from billing.models.accounts import BillingAccount, BillingTerms
+from billing.models.capacity import CapacityInterval
 from billing.models.charges import Charge
+from billing.models.periods import BillingPeriod
 from billing.models.prices import Price
-from billing.models.usage import FactCursor, Meter, UsageInterval
+from billing.models.rollups import DayRollup, MonthRollup
+from billing.models.usage import FactCursor, Meter, UsageInterval, VolumeMeter
 
-__all__ = ["Charge", "FactCursor", "Meter", "Price", "UsageInterval"]
+__all__ = [
+    "BillingAccount",
+    "BillingPeriod",
+    "BillingTerms",
+    "CapacityInterval",
+    "Charge",
+    "DayRollup",
+    "FactCursor",
+    "Meter",
+    "MonthRollup",
+    "Price",
+    "UsageInterval",
+    "VolumeMeter",
+]

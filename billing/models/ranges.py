@@ -18,6 +18,12 @@ def same_number(field: str) -> Func:
     return Func(number, number, Value("[]"), function="int8range")
 
 
-def same_uuid(field: str) -> Func:
-    """Equal where the UUIDs of this column are; the type `uuidrange` comes with the first migration."""
-    return Func(F(field), F(field), Value("[]"), function="uuidrange")
+def same_uuid(*fields: str) -> Func:
+    """Equal where the UUIDs are that these columns have first; the type `uuidrange` comes with the first migration."""
+    found = Coalesce(*(F(field) for field in fields)) if len(fields) > 1 else F(fields[0])
+    return Func(found, found, Value("[]"), function="uuidrange")
+
+
+def same_text(field: str) -> Func:
+    """Equal where the texts of this column are; the type `textrange` comes with the migration that adds periods."""
+    return Func(F(field), F(field), Value("[]"), function="textrange")

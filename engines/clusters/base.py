@@ -184,6 +184,8 @@ class Observation:
     evidence: str = ""  # raw text for operators: exit code, event, last log lines
     ended_runs: Sequence[EndedRun] = ()  # lives before run_id, where the cluster itself began a new one
     namespace: str = field(default="", compare=False)  # where it was seen; empty where a cluster has none
+    # Its process runs from here, where a cluster tells that from `started_at`; no news in itself.
+    launched_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

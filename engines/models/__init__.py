@@ -3,7 +3,7 @@
 from engines.models.catalog import Capacity, Cluster, ClusterSecret, Engine, EngineFamily, EngineVersion, GpuClass
 from engines.models.idle import IdleRule, Schedule, Use, UseSpan
 from engines.models.instance import Instance, InstanceEvent
-from engines.models.run import RunFact
+from engines.models.run import RunFact, TagChange, VolumeFact
 from engines.models.sharing import Handover, Share
 from engines.models.volume import Volume
 
@@ -22,7 +22,9 @@ __all__ = [
     "RunFact",
     "Schedule",
     "Share",
+    "TagChange",
     "Use",
     "UseSpan",
     "Volume",
+    "VolumeFact",
 ]

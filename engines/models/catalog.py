@@ -179,6 +179,14 @@ class GpuClass(models.Model):
     pod_patch = models.JSONField(_("Pod patch"), default=dict, blank=True, help_text=_("Strategic merge patch of the Pod."))
     discover = models.JSONField(_("discovery"), default=dict, blank=True, help_text=_("How nodes advertise this class."))
     max_per_tenant = models.PositiveIntegerField(_("per tenant, at most"), null=True, blank=True)
+    billed_milli = models.PositiveIntegerField(
+        _("billed share, thousandths"),
+        default=1000,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "Of what its price is for: 250 where an instance has one of four replicas and the price is that of a whole GPU."
+        ),
+    )
     hidden = models.BooleanField(_("hidden"), default=False, help_text=_("Not offered for new launches."))
 
     class Meta:

@@ -13,6 +13,7 @@ from engines.clusters.base import WorkloadRef
 from engines.clusters.names import new_slug, volume_name, workload_name
 from engines.errors import IllegalTransition, StaleState
 from engines.models.catalog import Cluster, Placement
+from engines.models.run import TAG_LENGTH
 from engines.reasons import EXPLANATIONS, RELEASES, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
 from tenants.models import Membership, User
@@ -75,6 +76,8 @@ class Instance(models.Model):
     # Which of its cluster's nodes it runs on or waits for; empty where they are not divided.
     pool = models.CharField(_("pool"), max_length=6, choices=Cluster.Location.choices, blank=True, default="")
     volume = models.ForeignKey("engines.Volume", on_delete=models.PROTECT, related_name="instances", verbose_name=_("volume"))
+    # What its costs are for, since the last TagChange.
+    tag = models.CharField(_("tag"), max_length=TAG_LENGTH, blank=True, default="", help_text=_("Project or campaign."))
 
     desired_state = models.CharField(
         _("desired state"), max_length=12, choices=_choices(DesiredState), default=DesiredState.RUNNING

@@ -8,10 +8,11 @@ from django.utils.translation import gettext as _
 
 from engines import hints, live
 from engines.errors import Unavailable
-from engines.models import Handover, Instance, InstanceEvent, Share, Volume
+from engines.models import Handover, Instance, InstanceEvent, Share, Volume, VolumeFact
 from engines.operations.locks import lock_instance
 from engines.reasons import Reason
 from engines.telling import tell_handed_over, tell_share_ended, tell_shared
+from engines.volume_facts import note_volume
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible
@@ -75,6 +76,9 @@ def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
     former = instance.owner
     Instance.objects.filter(pk=instance.pk).update(owner=to)
     Volume.objects.filter(pk=instance.volume_id).update(owner=to)
+    if instance.volume.provisioned_at is not None:
+        instance.volume.owner = to
+        note_volume(instance.volume, VolumeFact.Kind.CHANGED, at=now)
     handover = Handover.objects.create(instance=instance, at=now, from_owner=former, to_owner=to, actor=by.user)
     ended = list(instance.shares.lasting(now).exclude(member=to).select_related("instance__tenant", "member"))
     instance.shares.lasting(now).update(ended_at=now, ended_by=by.user)

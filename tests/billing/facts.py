@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.metering import Fact
 from billing.models import Charge
-from billing.rating import PriceSpan
+from billing.pricebook import PriceSpan
 from engines.models import Instance, RunFact
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.calendars import Calendar
 from billing.metering import Usage
-from billing.rating import Cell, PriceSpan, amount_of, cells, line_key, price_at, rate, seconds_between
+from billing.pricebook import PriceBook, PriceSpan
+from billing.rating import Cell, amount_of, cells, line_key, seconds_between
 from tests.billing.facts import BEGINNING, moment, span
 
+UTC = Calendar.of("UTC", "USD")
 FAR = moment("2030-01-01T00:00:00")
 HALF_PAST = moment("2026-02-01T00:30:00")
 RISING = [span("2.50", BEGINNING, HALF_PAST, id=1), span("3.00", HALF_PAST, id=2)]
@@ -24,7 +27,7 @@ def usage(starts_at: datetime, ends_at: datetime | None) -> Usage:
 
 
 def cut(starts_at: datetime, ends_at: datetime | None, prices: list[PriceSpan], until: datetime = FAR) -> list[Cell]:
-    return list(cells(usage(starts_at, ends_at), prices, since=BEGINNING, until=until))
+    return list(cells(usage(starts_at, ends_at), PriceBook(prices), UTC, since=BEGINNING, until=until))
 
 
 def total(found: list[Cell]) -> Decimal:
@@ -74,7 +77,9 @@ def test_without_a_price_a_cell_has_no_cost() -> None:
         (1800, None),
         (1800, "USD 1.50"),
     ]
-    assert rate(found[0]) is None
+    assert found[0].list_cost is None
+    with pytest.raises(ValueError, match="has no price"):
+        line_key(uuid.UUID(int=7), found[0])
 
 
 def test_a_tenant_s_own_price_counts_before_the_list_price() -> None:
@@ -82,8 +87,8 @@ def test_a_tenant_s_own_price_counts_before_the_list_price() -> None:
     prices.append(span("0.50", id=4, gpu_class_id=9))
 
     def found(at: datetime) -> int | None:
-        price = price_at(prices, tenant_id=1, gpu_class_id=1, at=at)
-        return price and price.id
+        applied = PriceBook(prices).at(usage(at, None), "USD", at)
+        return applied and applied.price.id
 
     assert [found(HALF_PAST - timedelta(seconds=1)), found(HALF_PAST), found(BEGINNING - timedelta(seconds=1))] == [1, 2, None]
 
@@ -91,9 +96,7 @@ def test_a_tenant_s_own_price_counts_before_the_list_price() -> None:
 def test_key_names_what_a_line_is_for() -> None:
     instance_id = uuid.UUID(int=7)
     start = moment("2026-02-01T00:00:00")
-    longer, shorter = (rate(cut(start, start + timedelta(minutes=minutes), RISING)[0]) for minutes in (20, 10))
-    assert longer is not None
-    assert shorter is not None
+    longer, shorter = (cut(start, start + timedelta(minutes=minutes), RISING)[0] for minutes in (20, 10))
     assert line_key(instance_id, longer) == line_key(instance_id, shorter)
     assert line_key(instance_id, longer) != line_key(uuid.UUID(int=8), longer)
     assert line_key(instance_id, longer) == uuid.UUID("f12dd099-602a-5df3-9b40-b941c515e82a")
@@ -131,8 +134,9 @@ def test_splitting_a_window_at_a_full_hour_changes_nothing(start: datetime, dura
     end = start + timedelta(seconds=duration)
     middle = start.replace(minute=0, second=0) + timedelta(hours=hours)
     used = usage(start, None if lasts else end)
-    whole = list(cells(used, RISING, since=BEGINNING, until=end))
-    before = list(cells(used, RISING, since=BEGINNING, until=min(middle, end)))
-    after = list(cells(used, RISING, since=middle, until=end))
+    book = PriceBook(RISING)
+    whole = list(cells(used, book, UTC, since=BEGINNING, until=end))
+    before = list(cells(used, book, UTC, since=BEGINNING, until=min(middle, end)))
+    after = list(cells(used, book, UTC, since=middle, until=end))
     assert before + after == whole
     assert sum(cell.seconds for cell in whole) == seconds_between(start, end)

@@ -10,8 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from aigc_portal.celery import app
 from billing import tasks
+from billing.due import due_instances
 from billing.models import Charge, FactCursor, Meter, UsageInterval
-from billing.operations import due_instances, set_price, settle_due
+from billing.operations import set_price, settle_due
 from engines.models import GpuClass, Instance, RunFact
 from engines.states import InstanceState
 from tenants.models import User

@@ -11,11 +11,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.calendars import Calendar
 from billing.metering import BillFrom, Fact, meter
 from billing.models import Charge, Meter
-from billing.operations import settle, watermark
+from billing.operations import settle
+from billing.pricebook import PriceBook
 from billing.pricing import price_spans
 from billing.rating import cells
+from billing.settling import watermark
 from engines.models import Instance
 from tests.billing.facts import BEGINNING, fact, moment, record
 
@@ -45,8 +48,8 @@ def read(instance: Instance) -> list[Fact]:
 def expected(instance: Instance, now: datetime) -> dict[tuple[Any, ...], Decimal]:
     """What the books should say, worked out in one go from everything that is known."""
     usage = meter(read(instance), holds_gpu=True, bill_from=BillFrom.READY).usage
-    prices = price_spans({instance.gpu_class_id})
-    found = [cell for one in usage for cell in cells(one, prices, since=BEGINNING, until=one.ends_at or watermark(now))]
+    prices, calendar = PriceBook(price_spans({instance.gpu_class_id})), Calendar.of("UTC", "USD")
+    found = [cell for one in usage for cell in cells(one, prices, calendar, since=BEGINNING, until=one.ends_at or watermark(now))]
     return {(cell.usage.run_id, cell.starts_at, cell.ends_at, cell.seconds): cell.cost.amount for cell in found if cell.cost}
 
 

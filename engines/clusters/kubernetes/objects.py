@@ -167,9 +167,14 @@ class Pod:
         return self._began_at if text(self.raw, "spec", "nodeName") else None
 
     @property
-    def _began_at(self) -> datetime | None:
+    def launched_at(self) -> datetime | None:
+        """When the first of its containers that run began to."""
         lives = (moment(status, "state", "running", "startedAt") for status in listed(self.raw, "status", "containerStatuses"))
-        return min((life for life in lives if life), default=self.created_at)
+        return min((life for life in lives if life), default=None)
+
+    @property
+    def _began_at(self) -> datetime | None:
+        return self.launched_at or self.created_at
 
     @property
     def ready_at(self) -> datetime | None:

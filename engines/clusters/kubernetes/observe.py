@@ -40,6 +40,7 @@ def observe(seen: Seen, *, now: datetime) -> Observation:
         run_id=pod.uid,
         upstream=_upstream(seen, pod) if verdict.phase in _HAS_ADDRESS else "",
         started_at=pod.scheduled_at,
+        launched_at=pod.launched_at,
         ready_at=pod.ready_at if verdict.phase == Phase.READY else None,
         reason=verdict.reason,
         evidence=verdict.evidence,

@@ -1,0 +1,118 @@
+"""`manage.py billing settle | verify | rebuild | close | explain`: the books from the command line."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from billing import auditing, closing, explaining, operations
+from billing.errors import ClosingRefused
+from billing.explaining import Explanation
+from billing.models import BillingPeriod
+from billing.periods import Month
+from tenants.models import Tenant
+
+
+class Command(BaseCommand):
+    help = "Settle what is due, verify the books, make sums anew, close a month, or explain a charge."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        commands.add_parser("settle", help="post what facts and prices say and the books do not")
+        verify = commands.add_parser("verify", help="check sums, amounts and seals; exit code 1 if anything is wrong")
+        rebuild = commands.add_parser("rebuild", help="make all sums anew, and have usage worked out anew from its facts")
+        close = commands.add_parser("close", help="close months for ever; without --month all whose time has come")
+        for each in (verify, rebuild, close):
+            each.add_argument("--tenant", type=_tenant, metavar="SLUG", help="of one tenant only")
+        for each in (verify, close):
+            each.add_argument("--month", type=_month, metavar="YYYY-MM", help="of one month only")
+        explain = commands.add_parser("explain", help="say why a charge is what it is")
+        explain.add_argument("line", metavar="LINE", help="number of a charge, or key of a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run: dict[str, Callable[[dict[str, Any]], None]] = {
+            "settle": self._settle,
+            "verify": self._verify,
+            "rebuild": self._rebuild,
+            "close": self._close,
+            "explain": self._explain,
+        }
+        run[options["command"]](options)
+
+    def _settle(self, _options: dict[str, Any]) -> None:
+        self.stdout.write(f"{operations.settle_due(now=timezone.now())} rows posted.")
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        month = options["month"].first_day if options["month"] else None
+        found = auditing.verify(tenant=options["tenant"], month=month)
+        for difference in found:
+            self.stdout.write(str(difference))
+        if found:
+            raise CommandError(f"{len(found)} things in the books are not as they must be.")
+        self.stdout.write("The books are right.")
+
+    def _rebuild(self, options: dict[str, Any]) -> None:
+        made = operations.rebuild(tenant=options["tenant"])
+        self.stdout.write(f"{made} sums made anew.")
+        self._settle(options)
+
+    def _close(self, options: dict[str, Any]) -> None:
+        now = timezone.now()
+        refused = 0
+        for period in self._periods(options):
+            try:
+                closed = operations.close_period(period=period, now=now)
+            except ClosingRefused as refusal:
+                refused += 1
+                self.stdout.write(f"{period}: {refusal}")
+            else:
+                self.stdout.write(f"{period}: {closed.money.exact}, {closed.charge_count} charges, {closed.digest}")
+        if refused:
+            raise CommandError(f"{refused} months were not closed.")
+
+    def _periods(self, options: dict[str, Any]) -> list[BillingPeriod]:
+        if options["month"] is None:
+            due = closing.due_periods(now=timezone.now())
+            return [period for period in due if options["tenant"] in (None, period.tenant)]
+        found = BillingPeriod.objects.filter(month=options["month"].first_day).select_related("tenant")
+        return list(found.filter(tenant=options["tenant"]) if options["tenant"] else found)
+
+    def _explain(self, options: dict[str, Any]) -> None:
+        charge = explaining.find(options["line"])
+        if charge is None:
+            raise CommandError(f"There is no charge {options['line']}.")
+        for line in _told(explaining.explain(charge)):
+            self.stdout.write(line)
+
+
+def _tenant(slug: str) -> Tenant:
+    found = Tenant.objects.filter(slug=slug).first()
+    if found is None:
+        raise argparse.ArgumentTypeError(f"there is no tenant {slug!r}")
+    return found
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _told(explanation: Explanation) -> list[str]:
+    charge = explanation.charge
+    what = charge.resource_name or charge.get_category_display()
+    told = [
+        f"{charge.pk}: {charge.get_category_display()}, {what}, {charge.starts_at:%F %T} to {charge.ends_at:%F %T} UTC",
+        f"{charge.money.exact} = {explanation.formula}" if charge.per_hour is None else explanation.formula,
+        f"posted {charge.posted_at:%F %T} into {charge.period.label}{', a correction' if charge.is_correction else ''}",
+    ]
+    told += [f"revision {row.revision} {row.kind}: {row.seconds} s, {row.money.exact}" for row in explanation.history]
+    told += [
+        f"usage {interval.get_kind_display()} from {interval.starts_at:%F %T}"
+        + (f" to {interval.ends_at:%F %T}" if interval.ends_at else ", which lasts")
+        for interval in explanation.intervals
+    ]
+    return told + [f"fact {fact.kind} at {fact.at:%F %T}, says {fact.source}" for fact in explanation.facts]

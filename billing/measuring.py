@@ -1,0 +1,152 @@
+"""From facts in the database to usage intervals: for many instances or volumes at once."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Q, Window
+from django.db.models.functions import Lag, Lead
+
+from billing.metering import BillFrom, Fact, Kind, OwnerChange, TagChange, Usage, meter
+from billing.models import UsageInterval
+from billing.storage import VolumeFact, meter_volume
+from engines import models as engines
+from engines.models import Handover, Instance, RunFact
+from engines.states import HOLDS_GPU
+
+_FIELDS = (
+    *("run_id", "starts_at", "ends_at", "tenant_id", "owner_id", "gpu_class_id"),
+    *("kind", "quantity_milli", "tag", "storage_class"),
+)
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the facts of some instances or volumes come to, written down."""
+
+    usage: dict[UUID, list[Usage]] = field(default_factory=dict)  # billed, by start
+    changed_from: dict[UUID, datetime] = field(default_factory=dict)  # of those that differ from what was written before
+    anomalies: dict[UUID, list[str]] = field(default_factory=dict)
+
+
+def measure_instances(instance_ids: Collection[UUID]) -> Measured:
+    """Write down the usage that the facts of these instances come to. Their meters are locked."""
+    # The states first: a run that is seen here to be over has its end among the facts that are read next.
+    states = dict(Instance.objects.filter(pk__in=instance_ids).values_list("pk", "state"))
+    facts, handovers, tag_changes = _facts(instance_ids), _handovers(instance_ids), _tag_changes(instance_ids)
+    bill_from, measured, found = BillFrom(settings.BILL_FROM), Measured(), {}
+    for pk in instance_ids:
+        metered = meter(
+            facts[pk],
+            holds_gpu=states[pk] in HOLDS_GPU,
+            bill_from=bill_from,
+            handovers=handovers[pk],
+            tag_changes=tag_changes[pk],
+        )
+        measured.usage[pk] = list(metered.usage)
+        measured.anomalies[pk] = [f"{anomaly.run_id}: {anomaly.trouble}" for anomaly in metered.anomalies]
+        found[pk] = (*metered.usage, *metered.unbilled)
+    measured.changed_from = _write(found, "instance_id")
+    return measured
+
+
+def measure_volumes(volume_ids: Collection[UUID]) -> Measured:
+    """Write down the usage that the facts of these volumes come to. Their meters are locked."""
+    facts: dict[UUID, list[VolumeFact]] = defaultdict(list)
+    for row in engines.VolumeFact.objects.filter(volume_id__in=volume_ids).order_by():
+        facts[row.volume_id].append(
+            VolumeFact(
+                *(row.kind, row.source, row.at, row.observed_at, row.tenant_id, row.owner_id),
+                *(row.size_gib, row.storage_class, row.tag),
+            )
+        )
+    found = {pk: meter_volume(facts[pk]) for pk in volume_ids}
+    return Measured(usage={pk: list(usage) for pk, usage in found.items()}, changed_from=_write(found, "volume_id"))
+
+
+def written_usage(subject_ids: Collection[UUID], subject: str, *, since: datetime) -> dict[UUID, list[Usage]]:
+    """Return the billed usage that is written down of these instances or volumes and reaches beyond `since`; `subject`: the
+    column that names them."""
+    rows = UsageInterval.objects.billed().filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=since), **{f"{subject}__in": subject_ids}
+    )
+    found: dict[UUID, list[Usage]] = defaultdict(list)
+    for row in rows.order_by("starts_at").values_list(subject, *_FIELDS):
+        found[row[0]].append(Usage(*row[1:]))
+    return found
+
+
+def _write(found: Mapping[UUID, Collection[Usage]], subject: str) -> dict[UUID, datetime]:
+    """Make the intervals of these subjects what was found; return from when on each differs from before."""
+    rows = UsageInterval.objects.filter(**{f"{subject}__in": found.keys()})
+    written: dict[UUID, dict[Usage, int]] = defaultdict(dict)
+    for row in rows.order_by().values_list("pk", subject, *_FIELDS):
+        written[row[1]][Usage(*row[2:])] = row[0]
+    gone, fresh, changed_from = [], [], {}
+    for pk, usage in found.items():
+        before, now = written[pk].keys(), set(usage)
+        if before == now:
+            continue
+        gone += [written[pk][piece] for piece in before - now]
+        fresh += [_interval(pk, piece, subject) for piece in sorted(now - before, key=lambda piece: piece.starts_at)]
+        changed_from[pk] = min(piece.starts_at for piece in before ^ now)
+    if gone:
+        UsageInterval.objects.filter(pk__in=gone).delete()
+    if fresh:
+        UsageInterval.objects.bulk_create(fresh)
+    return changed_from
+
+
+def _interval(subject_id: UUID, usage: Usage, subject: str) -> UsageInterval:
+    return UsageInterval(**{subject: subject_id}, **{name: getattr(usage, name) for name in _FIELDS})
+
+
+def _facts(instance_ids: Collection[UUID]) -> dict[UUID, list[Fact]]:
+    """Read facts; of the many signs of life only each run's last and those where the owner or the tag changed."""
+    of_instances = RunFact.objects.filter(instance_id__in=instance_ids).order_by()
+    telling = of_instances.filter(kind=Kind.SEEN).annotate(
+        owner_before=_in_run(Lag("owner_id")),
+        tenant_before=_in_run(Lag("tenant_id")),
+        tag_before=_in_run(Lag("tag")),
+        after=_in_run(Lead("pk")),
+    )
+    changed = ~Q(owner_before=F("owner_id")) | ~Q(tenant_before=F("tenant_id")) | ~Q(tag_before=F("tag"))
+    telling = telling.filter(Q(owner_before__isnull=True) | changed | Q(after__isnull=True))
+    found: dict[UUID, list[Fact]] = defaultdict(list)
+    for row in (*of_instances.exclude(kind=Kind.SEEN), *telling):
+        found[row.instance_id].append(
+            Fact(
+                run_id=row.run_id,
+                kind=row.kind,
+                source=row.source,
+                at=row.at,
+                observed_at=row.observed_at,
+                tenant_id=row.tenant_id,
+                owner_id=row.owner_id,
+                gpu_class_id=row.gpu_class_id,
+                quantity_milli=row.quantity_milli,
+                tag=row.tag,
+            )
+        )
+    return found
+
+
+def _in_run(neighbour: Lag | Lead) -> Window:
+    return Window(neighbour, partition_by=["run_id"], order_by=["at", "source", "pk"])
+
+
+def _handovers(instance_ids: Collection[UUID]) -> Mapping[UUID, Iterable[OwnerChange]]:
+    found: dict[UUID, list[OwnerChange]] = defaultdict(list)
+    for row in Handover.objects.filter(instance_id__in=instance_ids).order_by("at", "pk"):
+        found[row.instance_id].append(OwnerChange(row.at, row.from_owner_id, row.to_owner_id))
+    return found
+
+
+def _tag_changes(instance_ids: Collection[UUID]) -> Mapping[UUID, Iterable[TagChange]]:
+    found: dict[UUID, list[TagChange]] = defaultdict(list)
+    for row in engines.TagChange.objects.filter(instance_id__in=instance_ids).order_by("at", "pk"):
+        found[row.instance_id].append(TagChange(row.at, row.from_tag, row.to_tag))
+    return found
