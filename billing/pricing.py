@@ -16,6 +16,7 @@ from billing.models import Meter, Price, UsageInterval
 from billing.money import PLACES, round_half_even
 from billing.rating import PriceSpan
 from engines.models import GpuClass
+from tenants.audit.operations import Subject, record
 from tenants.models import Tenant, User
 
 LIMIT = Decimal(10) ** 9
@@ -55,6 +56,14 @@ def set_price(
         created_by=by,
     )
     _mark_what_was_used(price)
+    change = {"from": before.money.exact if before else None, "to": price.money.exact}
+    record(
+        "price.set",
+        actor=by,
+        tenant=tenant,
+        subject=Subject("gpuclass", gpu_class.slug, gpu_class.name),
+        details={"per_hour": change, "starts_at": starts_at.isoformat(timespec="seconds")},
+    )
     return price
 
 

@@ -1,11 +1,13 @@
 """What every page's frame shows."""
 
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from tenants import access
+from tenants.impersonation.looking import Looking, may_act, operator_behind
 from tenants.notifications.queries import unread_count
 
 
@@ -21,4 +23,9 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if current is not None:
         # Counted where a page shows the bell, and there alone.
         context["unread_count"] = partial(unread_count, user, current)
+    present: Looking | None = getattr(request, "looking", None)
+    if present is not None:
+        operator = operator_behind(request)
+        context["looking_until"] = datetime.fromisoformat(present.until)
+        context["may_act"] = operator is not None and may_act(operator)
     return context | {"my_tenants": tenants, "current_tenant": current}
