@@ -18,6 +18,9 @@ from engines.files.base import PIECE_BYTES
 SECRET_LENGTH = 32
 """Characters of a key that nobody guesses; the portal's own have 64."""
 
+LEAST_AUDIT_DAYS = 30
+"""As the trigger on the audit log has it."""
+
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -270,6 +273,30 @@ def check_webhooks(**_: Any) -> list[CheckMessage]:
         for text in settings.WEBHOOK_NETWORKS
         if not _is_network(text)
     ]
+
+
+@register()
+def check_audit(**_: Any) -> list[CheckMessage]:
+    """How long the audit log is kept, and whether operators need a second factor."""
+    problems: list[CheckMessage] = []
+    if settings.AUDIT_DAYS < LEAST_AUDIT_DAYS:
+        problems.append(
+            Error(
+                f"AIGC_AUDIT_DAYS is {settings.AUDIT_DAYS}, but the database keeps the audit log for {LEAST_AUDIT_DAYS} days.",
+                hint=f"Set {LEAST_AUDIT_DAYS} or more; unset, it is 400.",
+                id="aigc.E061",
+            )
+        )
+    portal = _origin(settings.PORTAL_ORIGIN)
+    if not settings.REQUIRE_OPERATOR_MFA and portal is not None and not _is_local(portal.hostname or ""):
+        problems.append(
+            Warning(
+                "Operators may use their console without a second factor.",
+                hint="Unset AIGC_REQUIRE_OPERATOR_MFA.",
+                id="aigc.W061",
+            )
+        )
+    return problems
 
 
 @register()

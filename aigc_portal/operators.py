@@ -32,6 +32,7 @@ _ICONS = {
     "tenants.Notification": "notifications",
     "tenants.Delivery": "outgoing_mail",
     "tenants.WebhookEndpoint": "webhook",
+    "tenants.AuditEvent": "policy",
     "auth.Group": "group",
     "gateway.ApiToken": "vpn_key",
     "billing.Price": "sell",
@@ -67,7 +68,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "engines.Capacity",
             ],
         ),
-        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken"]),
+        (
+            _("People"),
+            ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken", "tenants.AuditEvent"],
+        ),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"]),
     ]

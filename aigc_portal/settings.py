@@ -52,9 +52,9 @@ REDIS_PREFIX = env("AIGC_REDIS_PREFIX", default="aigc")
 
 INSTALLED_APPS = [
     "aigc_portal",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "tenants.console.apps.ConsoleConfig",  # django.contrib.admin with our own site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "channels",
     "tenants",
     "engines",
@@ -88,6 +89,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tenants.impersonation.middleware.ImpersonationMiddleware",
     "tenants.audit.middleware.OriginMiddleware",
     "tenants.middleware.TimeZoneMiddleware",
     "aigc_portal.middleware.PortalErrorMiddleware",
@@ -150,6 +152,11 @@ WEBHOOK_NETWORKS = env.list(
     "AIGC_WEBHOOK_NETWORKS", default=["127.0.0.0/8", "::1/128"] if PORTAL_ORIGIN.startswith("http://") else []
 )
 NOTIFICATION_DAYS = env.int("AIGC_NOTIFICATION_DAYS", default=90)
+
+# --- Audit log and operators -------------------------------------------------------------------------------------------
+AUDIT_DAYS = env.int("AIGC_AUDIT_DAYS", default=400)
+# Off for a portal on this machine alone, where everybody knows the demo's passwords anyway.
+REQUIRE_OPERATOR_MFA = env.bool("AIGC_REQUIRE_OPERATOR_MFA", default=PORTAL_ORIGIN.startswith("https://"))
 
 # --- Cookies and headers: `__Host-` names cannot be forged by a sister host; browsers accept them on *.localhost ------
 SESSION_COOKIE_NAME = "__Host-portal"

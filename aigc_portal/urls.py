@@ -14,6 +14,7 @@ urlpatterns = [
     path("readyz", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),
     path("gw/", include("gateway.urls")),
+    path("looking/", include("tenants.impersonation.urls")),
     path("i18n/setlang/", tenant_views.choose_language, name="set_language"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("<slug:tenant_slug>/team/", include("tenants.team.urls")),

@@ -36,6 +36,8 @@ class BookAdmin(ReadOnlyAdmin):
 class PriceAdmin(BookAdmin):
     """A price is never changed: the next one is added, and ends it."""
 
+    recorded_by_operations = True
+
     list_display = ("of_what", "for_whom", "an_hour", "starts_at", "ends_at", "created_by", "created_at")
     list_filter = (("gpu_class", RelatedDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_select_related = ("gpu_class", "tenant", "created_by")

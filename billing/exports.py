@@ -1,17 +1,14 @@
 """The month as a CSV file for people: opens in spreadsheets, and no name in it can act as a formula."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import UTC
 
+from aigc_portal.spreadsheets import BYTE_ORDER_MARK, csv_line, harmless
 from billing.models import Charge
+from billing.periods import Month
 from billing.summaries import CostRow, MonthSummary, OtherRow
-
-BYTE_ORDER_MARK = "\ufeff"
-"""Without it Excel takes UTF-8 for the machine's own encoding."""
-
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from tenants.audit.operations import record
+from tenants.models import Membership
 
 HEADER = (
     "month",
@@ -31,19 +28,19 @@ HEADER = (
 )
 
 
-def harmless(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula."""
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+def note_export(membership: Membership, month: Month) -> None:
+    """Record that somebody takes the month as a file."""
+    record("costs.exported", actor=membership.user, tenant=membership.tenant, details={"month": str(month)})
 
 
 def month_csv(summary: MonthSummary) -> Iterator[str]:
     """Yield the file line by line, as RFC 4180 has it; amounts with every digit of the books."""
-    yield BYTE_ORDER_MARK + _line(HEADER)
+    yield BYTE_ORDER_MARK + csv_line(HEADER)
     as_of = summary.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for row in summary.rows:
-        yield _line((str(summary.month), *_cells(row), as_of, Charge.Category.GPU))
+        yield csv_line((str(summary.month), *_cells(row), as_of, Charge.Category.GPU))
     for other in summary.others:
-        yield _line((str(summary.month), *_cells_of_other(other), as_of, other.category))
+        yield csv_line((str(summary.month), *_cells_of_other(other), as_of, other.category))
 
 
 def _cells(row: CostRow) -> tuple[str, ...]:
@@ -76,9 +73,3 @@ def _cells_of_other(row: OtherRow) -> tuple[str, ...]:
         row.estimated.plain,
         row.amount.plain,
     )
-
-
-def _line(values: tuple[str, ...]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue()

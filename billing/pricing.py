@@ -18,6 +18,7 @@ from billing.models import Meter, Price, UsageInterval, VolumeMeter
 from billing.money import PLACES, Money, round_half_even
 from billing.pricebook import PriceSpan
 from engines.models import GpuClass
+from tenants.audit.operations import Subject, record
 from tenants.models import Tenant, User
 
 LIMIT = Decimal(10) ** 9
@@ -94,7 +95,16 @@ def _set(
         created_by=by,
     )
     _mark_what_was_used(entered)
+    _audit(entered, before, by)
     return entered
+
+
+def _audit(entered: Price, before: Price | None, by: User | None) -> None:
+    of_class = entered.gpu_class
+    subject = Subject("gpuclass", of_class.slug, of_class.name) if of_class else Subject("storage", entered.storage_class)
+    change = {"from": before.money.exact if before else None, "to": entered.money.exact}
+    details = {"per_hour": change, "starts_at": entered.starts_at.isoformat(timespec="seconds")}
+    record("price.set", actor=by, tenant=entered.tenant, subject=subject, details=details)
 
 
 def _currency_of(tenant: Tenant | None, at: datetime) -> str:

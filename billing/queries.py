@@ -96,7 +96,7 @@ def _charged(instance_ids: Collection[UUID], calendars: Calendars, now: datetime
         today |= of_tenant & Q(day__gte=day)
         this_month |= of_tenant & Q(day__gte=day.replace(day=1))
         in_currency |= of_tenant & Q(currency=calendar.currency_at(now))
-    sums: QuerySet[Any, dict[str, Any]] = (
+    sums = (
         DayRollup.objects.filter(in_currency, instance__in=instance_ids)
         .order_by()
         .values("instance_id", "currency")
@@ -106,7 +106,7 @@ def _charged(instance_ids: Collection[UUID], calendars: Calendars, now: datetime
             total=Sum("amount"),
         )
     )
-    return list(sums)
+    return [dict(each) for each in sums]
 
 
 def _with_accrued(cost: InstanceCost, running: Accrued, *, day: datetime, month: datetime) -> InstanceCost:

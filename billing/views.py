@@ -35,6 +35,7 @@ def costs_csv(request: HttpRequest, tenant_slug: str) -> StreamingHttpResponse:
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
     summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
+    exports.note_export(membership, summary.month)
 
     async def lines() -> AsyncIterator[str]:
         for line in exports.month_csv(summary):

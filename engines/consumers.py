@@ -12,6 +12,7 @@ from engines.live import announced, tenant_group
 from engines.live_fragments import Reader, change_of, in_thread
 from tenants import access
 from tenants.errors import NotVisible
+from tenants.impersonation.looking import looking_in
 from tenants.models import Membership, User
 from tenants.zones import known_zone
 
@@ -40,6 +41,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         user, session = self.scope["user"], self.scope["session"]
         if not user.is_authenticated:
             await self.close(SIGNED_OUT)
+            return
+        if await in_thread(lambda: looking_in(session)) is not None:
+            await self.close(STRANGER)  # the page shows somebody else's portal, and this would be the operator's own
             return
         membership = await in_thread(lambda: _membership(user, self.scope["url_route"]["kwargs"]["tenant_slug"]))
         if membership is None:

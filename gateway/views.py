@@ -18,6 +18,7 @@ from gateway.answers import RETRY_SECONDS
 from gateway.arrivals import Arrival, arrival_of
 from gateway.names import engine_origin, safe_path
 from gateway.standing import find_visit
+from gateway.visits import note_visit
 from gateway.waiting import Question, is_reachable
 from gateway.waiting_page import WaitingPage
 from gateway.wakes import wake_by_click, wake_by_itself
@@ -30,7 +31,7 @@ from tenants.models import Membership, User
 @login_required
 def authorize(request: HttpRequest) -> HttpResponse:
     """Send a visitor who may enter back to the engine's host with a one-time code; changes nothing for anybody else."""
-    instance, _membership = _find(request, request.GET.get("instance", ""))
+    instance, membership = _find(request, request.GET.get("instance", ""))
     path = safe_path(request.GET.get("rd", "/"))
     nonce_digest = request.GET.get("n", "")
     if not handoff.is_digest(nonce_digest):
@@ -49,6 +50,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
         code = handoff.issue_code(grant, session_key=session_key)
     except redis.RedisError:
         return _unavailable(request)
+    note_visit(instance=instance, by=membership, session=grant.session)
     # The code must not travel on as a Referer.
     return HttpResponseRedirect(handoff.callback_url(instance.slug, code), headers={"Referrer-Policy": "no-referrer"})
 

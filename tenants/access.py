@@ -5,6 +5,7 @@ from enum import StrEnum
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from tenants.audit.origin import present_origin
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, Role, Tenant, User
 
@@ -73,9 +74,9 @@ def as_operator(user: User, tenant: Tenant, *, permission: str) -> Membership:
 def may(membership: Membership, action: Action) -> bool:
     """Tell whether the member may do this in the tenant; in a suspended tenant looking is all that is left to members.
 
-    Operators look after other people's engines, and never enter them.
+    Operators look after other people's engines, and never enter them: not as themselves, nor while they look as somebody.
     """
-    if membership.is_operator and action == Action.VISIT:
+    if action == Action.VISIT and (membership.is_operator or present_origin().behind is not None):
         return False
     suspended = membership.tenant.suspended_at is not None and not membership.is_operator
     if suspended and action not in _LOOKING:

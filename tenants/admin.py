@@ -2,29 +2,38 @@
 
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-import tenants.notifications.admin  # noqa: F401 - registers its tables, as Django looks for admins here
+import tenants.audit.admin
+import tenants.notifications.admin  # noqa: F401 - both register their tables, as Django looks for admins here
+from tenants.console.audited import AuditedAdmin
+from tenants.impersonation.admin import LookingAdmin
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
 
-# Operators sign in as everybody does: rate limits and second factors hold for them too.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 # Addresses are part of the account page; allauth's own admin has another look.
 admin.site.unregister([Group, EmailAddress])
+
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def _may_touch(request: HttpRequest, person: User | None) -> bool:
+    """Whoever can set an operator's password can become them: that is for superusers, and for oneself."""
+    return person is None or not person.is_staff or request.user.is_superuser or person == request.user
 
 
 class MembershipForm(forms.ModelForm):
@@ -36,7 +45,7 @@ class MembershipForm(forms.ModelForm):
             self.fields[name].disabled = self.instance.pk is not None
 
 
-class RightsAdmin(ModelAdmin):
+class RightsAdmin(AuditedAdmin):
     """A page on which rights are given or taken: whatever is saved or removed counts at once."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -62,7 +71,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, RightsAdmin):
+class UserAdmin(DjangoUserAdmin, LookingAdmin, RightsAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -82,6 +91,17 @@ class UserAdmin(DjangoUserAdmin, RightsAdmin):
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Who is an operator, and with which rights, superusers alone decide: nobody gives themselves more."""
+        return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name
         answer = super().user_change_password(request, id, form_url)
         announce_rights_on_commit()
@@ -97,7 +117,7 @@ class UserAdmin(DjangoUserAdmin, RightsAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
     pass
 
 

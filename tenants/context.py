@@ -1,16 +1,18 @@
 """What every page's frame shows."""
 
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from tenants import access
+from tenants.impersonation.looking import Looking, may_act, operator_behind
 from tenants.notifications.queries import unread_count
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Site name, the nonce of scripts, the person's tenants, and this page's tenant, if it is theirs, with what is unread there."""
+    """Site name, the nonce of scripts, the person's tenants, and the tenant of this page, if theirs, with what is unread."""
     # Under the name that htmx's own tag reads; it is made when a page asks for it.
     context: dict[str, object] = {"site_name": settings.SITE_NAME, "csp_nonce": getattr(request, "csp_nonce", "")}
     user = getattr(request, "user", None)
@@ -22,4 +24,9 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if current is not None:
         # Counted where a page shows the bell, and there alone.
         context["unread_count"] = partial(unread_count, user, current)
+    present: Looking | None = getattr(request, "looking", None)
+    if present is not None:
+        operator = operator_behind(request)
+        context["looking_until"] = datetime.fromisoformat(present.until)
+        context["may_act"] = operator is not None and may_act(operator)
     return context | {"my_tenants": tenants, "current_tenant": current}

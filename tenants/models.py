@@ -22,6 +22,11 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [
+            ("use_console", "Can use the operators’ console"),
+            ("look_as", "Can see the portal as somebody else sees it"),
+            ("act_as", "Can act in the portal for somebody else"),
+        ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_ci_unique", condition=~models.Q(email="")),
         ]

@@ -2,10 +2,11 @@
 
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+
+from tenants.console.audited import AuditedAdmin
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(AuditedAdmin):
     """Rows that the portal writes itself; `operate` is the right to act on them through operations."""
 
     show_full_result_count = False

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from tenants.audit import retention
 from tenants.notifications import hints, operations, outbox
 
 
@@ -20,3 +21,9 @@ def deliver() -> None:
 def forget_notifications() -> None:
     """Delete what nobody reads any more."""
     operations.forget_older_than(timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS))
+
+
+@shared_task
+def forget_audit() -> None:
+    """Delete what the audit log need not keep any longer."""
+    retention.forget_older_than(timezone.now() - timedelta(days=settings.AUDIT_DAYS))

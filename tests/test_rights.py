@@ -18,6 +18,8 @@ from tests.test_routes import PICTURE, ROUTES, address, everything_written, make
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN = "see", "launch", "visit", "operate", "wake", "costs", "admin"
 NEEDS = {
     "api-token-revoke": OPERATE,
+    "audit": ADMIN,
+    "audit_csv": ADMIN,
     "costs": SEE,  # of one's own, or everybody's
     "costs-csv": SEE,
     "instance": SEE,

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -24,6 +24,7 @@ from engines.models import Engine, EngineVersion
 from engines.operations import versions as operations
 from engines.operations.versions import FIXED_FIELDS
 from engines.states import InstanceState
+from tenants.console.audited import AuditedAdmin
 from tenants.errors import PortalError
 
 OFFERED: dict[str, set[str]] = {
@@ -39,7 +40,7 @@ def _each(request: HttpRequest, versions: Iterable[EngineVersion], operation: Ca
     """Apply the operation to each version; tell what was done, and what was refused and why."""
     for version in versions:
         try:
-            result = operation(version=version)
+            result = operation(version=version, by=request.user)
         except PortalError as refusal:
             messages.warning(request, str(refusal))
         else:
@@ -68,7 +69,7 @@ class VersionInline(TabularInline):
 
 
 @admin.register(Engine)
-class EngineAdmin(ModelAdmin):
+class EngineAdmin(AuditedAdmin):
     list_display = ("mark_shown", "name", "slug", "family", "version_count", "running", "offered")
     list_display_links = ("name",)
     list_filter = ("hidden", ("family", ChoicesDropdownFilter))
@@ -112,7 +113,7 @@ class EngineAdmin(ModelAdmin):
 
 
 @admin.register(EngineVersion)
-class EngineVersionAdmin(ModelAdmin):
+class EngineVersionAdmin(AuditedAdmin):
     form = EngineVersionForm
     list_display = ("engine", "version", "title", "status_badge", "default", "runs", "released_at")
     list_filter = (("engine", RelatedDropdownFilter), ("status", ChoicesDropdownFilter), "is_default")

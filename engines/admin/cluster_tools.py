@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,7 +14,6 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 
 from engines.admin.badges import badge
 from engines.admin.words import CAUTION_WORDS, SUBJECT_WORDS
@@ -23,6 +22,8 @@ from engines.clusters.base import Cluster as Adapter
 from engines.clusters.base import ClusterError, ClusterUnavailable, Finding, Proposal
 from engines.models import Cluster, GpuClass
 from engines.operations.clusters import adopt_classes
+from tenants.console.audited import AuditedAdmin
+from tenants.models import User
 
 TIME_LIMIT_SECONDS = 60.0
 _Answer = TypeVar("_Answer")
@@ -43,7 +44,7 @@ def ask(cluster: Cluster, question: Callable[[Adapter], _Answer], *, seconds: fl
         pool.shutdown(wait=False)
 
 
-class ClusterTools(ModelAdmin):
+class ClusterTools(AuditedAdmin):
     """Two buttons below a cluster's form, and what they show. Asking changes nothing, yet costs the cluster work: hence POST."""
 
     change_form_outer_after_template = "admin/engines/cluster_tools.html"
@@ -92,7 +93,7 @@ class ClusterTools(ModelAdmin):
         chosen = set(request.POST.getlist("slug"))
         if proposals is None:
             return redirect("admin:engines_cluster_change", pk)
-        created = adopt_classes(proposals=[each for each in proposals if each.slug in chosen])
+        created = adopt_classes(proposals=[each for each in proposals if each.slug in chosen], by=cast("User", request.user))
         if not created:
             messages.warning(request, gettext("No GPU class was added: none was chosen that is new."))
             return redirect("admin:engines_cluster_change", pk)

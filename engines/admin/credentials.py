@@ -1,6 +1,6 @@
 """Credentials of clusters: operators write them and nobody reads them again."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from engines.models import ClusterSecret
 from engines.operations.clusters import forget_secret, store_secret
+from tenants.console.audited import AuditedAdmin
+from tenants.models import User
 
 
 class WriteOnlyTextarea(UnfoldAdminTextareaWidget):
@@ -40,7 +41,8 @@ class ClusterSecretForm(forms.ModelForm):
 
 
 @admin.register(ClusterSecret)
-class ClusterSecretAdmin(ModelAdmin):
+class ClusterSecretAdmin(AuditedAdmin):
+    recorded_by_operations = True
     form = ClusterSecretForm
     fields = (("cluster", "name"), "value", "updated_at")
     list_display = ("name", "cluster", "updated_at")
@@ -60,12 +62,14 @@ class ClusterSecretAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: ClusterSecret, form: Any, change: bool) -> None:
         """Store what was typed; nothing was typed to keep it."""
         if form.cleaned_data["value"]:
-            stored = store_secret(cluster=obj.cluster, name=obj.name, value=form.cleaned_data["value"])
+            stored = store_secret(
+                cluster=obj.cluster, name=obj.name, value=form.cleaned_data["value"], by=cast("User", request.user)
+            )
             obj.pk, obj.sealed, obj.updated_at = stored.pk, stored.sealed, stored.updated_at
 
     def delete_model(self, request: HttpRequest, obj: ClusterSecret) -> None:
-        forget_secret(secret=obj)
+        forget_secret(secret=obj, by=cast("User", request.user))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ClusterSecret]) -> None:
         for secret in queryset.select_related("cluster"):
-            forget_secret(secret=secret)
+            forget_secret(secret=secret, by=cast("User", request.user))

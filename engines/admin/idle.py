@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
@@ -20,6 +19,7 @@ from engines.models import Engine, IdleRule, Schedule, Use
 from engines.models.idle import WEEKDAYS, day_bits
 from engines.queries.idle import SENTENCES, policy_sentence
 from engines.queries.simulating import CHOICES, simulate
+from tenants.console.audited import AuditedAdmin
 from tenants.models import Tenant
 
 
@@ -57,7 +57,7 @@ class IdleRuleForm(forms.ModelForm):
 
 
 @admin.register(IdleRule)
-class IdleRuleAdmin(ModelAdmin):
+class IdleRuleAdmin(AuditedAdmin):
     form = IdleRuleForm
     list_before_template = "admin/engines/idlerule_tools.html"
     list_display = ("name", "position", "enabled", "author", "tenant", "engine", "gpu_class", "idle_minutes", "exempt")

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -22,6 +22,7 @@ from engines.admin.schema_form import GpuClassForm
 from engines.capacity import slots_taken
 from engines.clusters import config_problem
 from engines.models import Capacity, Cluster, GpuClass
+from tenants.console.audited import AuditedAdmin
 
 
 def watcher_badge(watched_at: Any) -> SafeString:
@@ -35,7 +36,7 @@ def watcher_badge(watched_at: Any) -> SafeString:
 
 
 @admin.register(GpuClass)
-class GpuClassAdmin(ModelAdmin):
+class GpuClassAdmin(AuditedAdmin):
     form = GpuClassForm
     list_display = ("name", "slug", "vendor", "sharing", "memory_mib", "cpu_millis", "ram_mib", "max_per_tenant", "offered")
     list_filter = (("vendor", ChoicesDropdownFilter), ("sharing", ChoicesDropdownFilter), "hidden")
@@ -150,7 +151,7 @@ class ClusterAdmin(ClusterTools):
 
 
 @admin.register(Capacity)
-class CapacityAdmin(ReadOnlyCapacity, ModelAdmin):
+class CapacityAdmin(ReadOnlyCapacity, AuditedAdmin):
     list_display = ("cluster", "pool", "gpu_class", "taken", "slots", "largest_node", "evidence")
     list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
     list_filter_submit = True

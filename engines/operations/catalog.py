@@ -13,6 +13,7 @@ from engines.clusters import config_problem, pools_of
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass
 from engines.operations.catalog_fields import IN_FILE, engine_fields, gpu_class_fields, version_fields
 from engines.operations.versions import FIXED_FIELDS
+from tenants.audit.operations import record
 
 # Two loads at once would both try to create the same rows.
 _LOCK = 0x41494743_0001
@@ -78,6 +79,8 @@ def load_catalog(catalog: schema.Catalog, *, where: Where = "{}[{}]".format, kee
         load.put_cluster(cluster)
     if load.problems:
         raise CatalogError(load.problems)
+    if load.summary.created or load.summary.changed:
+        record("catalog.loaded", actor=None, details={"created": load.summary.created, "changed": load.summary.changed})
     load.summary.priced.extend(each for each in catalog.gpu_classes if each.price_per_hour is not None)
     return load.summary
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from engines import live
 from engines.activity.recorded import Recorded
+from engines.auditing import record_instance
 from engines.errors import Unavailable
 from engines.idle.decision import next_due
 from engines.models import Instance, InstanceEvent, Use
@@ -30,6 +31,7 @@ def keep_instance(*, instance: Instance, by: Membership, duration: timedelta) ->
         raise Unavailable(_("%(name)s cannot be kept on: the rule for it does not allow that.") % {"name": instance.name})
     until = max(now + min(duration, longest), use.keep_until or now)
     _ask(instance, by, Reason.KEPT, evidence=f"→ {until:%F %R %Z}", keep_until=until, when_free=False)
+    record_instance("instance.kept", instance, by, until=until.isoformat(timespec="seconds"))
     return until
 
 
@@ -43,6 +45,7 @@ def release_when_free(*, instance: Instance, by: Membership, wanted: bool) -> No
         )
     if use_of(instance).when_free != wanted:
         _ask(instance, by, Reason.WHEN_FREE if wanted else Reason.NOT_WHEN_FREE, when_free=wanted)
+        record_instance("instance.when_free" if wanted else "instance.not_when_free", instance, by)
 
 
 def _lock_running(instance: Instance, by: Membership) -> Instance:

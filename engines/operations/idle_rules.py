@@ -10,6 +10,7 @@ from engines.models.idle import LONGEST_MINUTES
 from engines.operations.locks import lock_tenant
 from tenants import access
 from tenants.access import Action
+from tenants.audit.operations import record
 from tenants.models import Membership
 
 LIMITS = {
@@ -35,6 +36,7 @@ def tighten_release(*, by: Membership, wanted: IdleRule) -> IdleRule:
     rule, _made = IdleRule.objects.update_or_create(
         tenant=by.tenant, author=IdleRule.Author.TENANT, engine=None, gpu_class=None, defaults=values | rest
     )
+    record("release.limits_set", actor=by.user, tenant=by.tenant, details=values)
     return rule
 
 
@@ -42,7 +44,9 @@ def tighten_release(*, by: Membership, wanted: IdleRule) -> IdleRule:
 def remove_own_rule(*, by: Membership) -> None:
     """Back to the operators' rules alone."""
     access.require(by, Action.OPERATE_ALL)
-    IdleRule.objects.filter(tenant_id=by.tenant_id, author=IdleRule.Author.TENANT).delete()
+    removed, _of_each = IdleRule.objects.filter(tenant_id=by.tenant_id, author=IdleRule.Author.TENANT).delete()
+    if removed:
+        record("release.limits_removed", actor=by.user, tenant=by.tenant)
 
 
 def general_rule(tenant_id: int) -> IdleRule:

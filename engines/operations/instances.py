@@ -1,5 +1,6 @@
 """What people ask of instances: each function is one use case in one transaction, and enqueues a hint after commit."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import hints, live
+from engines.auditing import record_instance
 from engines.clusters import namespace_of
 from engines.errors import NameTaken, Unavailable
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Volume
@@ -23,6 +25,16 @@ from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership, Tenant
+
+_AUDITED = {
+    Reason.LAUNCHED: "instance.launched",
+    Reason.PAUSED: "instance.paused",
+    Reason.CANCELLED: "instance.cancelled",
+    Reason.RESUMED: "instance.resumed",
+    Reason.RETRIED: "instance.resumed",
+    Reason.RESTARTED: "instance.restarted",
+    Reason.DELETED: "instance.deleted",
+}
 
 
 @transaction.atomic
@@ -87,6 +99,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
             InstanceEvent.Kind.WISH, Reason.COLLEAGUES_DATA, by=membership.user, evidence=f"{volume.name} ({volume.owner})"
         )
     record_wish(instance, Reason.LAUNCHED, by=membership.user)
+    details = {"engine": str(engine_version), "gpu_class": gpu_class.slug, "cluster": place.cluster.slug, "volume": volume.name}
+    record_instance("instance.launched", instance, membership, **details)
     return instance
 
 
@@ -150,6 +164,7 @@ def rename_instance(*, instance: Instance, by: Membership, name: str) -> None:
     old, instance.name = instance.name, _free_name(tenant, name, besides=instance)
     instance.save(update_fields=["name"])
     instance.log(InstanceEvent.Kind.WISH, Reason.RENAMED, by=by.user, evidence=f"{old} → {instance.name}")
+    record_instance("instance.renamed", instance, by, **{"from": old, "to": instance.name})
     live.announce_on_commit(instance)
 
 
@@ -175,6 +190,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
         instance.settled_generation = instance.generation  # choosing a class is not yet a retry
     instance.save(update_fields=["gpu_class", "pool", "generation", "settled_generation"])
     instance.log(InstanceEvent.Kind.WISH, Reason.CLASS_CHANGED, by=by.user, evidence=f"{old} → {gpu_class}")
+    record_instance("instance.class_changed", instance, by, **{"from": old.slug, "to": gpu_class.slug})
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)
 
@@ -183,7 +199,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
 def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) -> None:
     """Ask to remove the instance for good; its volume is kept for another launch, or goes to the trash with a date."""
     instance = lock_instance(instance, by)
-    _wish(instance, by, Reason.DELETED, desired_state=DesiredState.DELETED)
+    _wish(instance, by, Reason.DELETED, {"data": "kept" if keep_volume else "trash"}, desired_state=DesiredState.DELETED)
     if not keep_volume:
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
@@ -197,8 +213,11 @@ def _cancel(instance: Instance, by: Membership) -> None:
         _wish(instance, by, Reason.CANCELLED, desired_state=DesiredState.STOPPED)
 
 
-def _wish(instance: Instance, by: Membership, reason: Reason, **changes: Any) -> None:
+def _wish(
+    instance: Instance, by: Membership, reason: Reason, details: Mapping[str, object] | None = None, **changes: Any
+) -> None:
     wish(instance, reason, by=by.user, **changes)
+    record_instance(_AUDITED[reason], instance, by, **(details or {}))
 
 
 def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:

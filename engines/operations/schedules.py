@@ -17,10 +17,12 @@ from engines.release.knowing import use_of
 from engines.states import DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
+from tenants.audit.operations import NOTHING, Subject, record
 from tenants.errors import NotVisible, PortalError
 from tenants.models import Membership
 
 log = logging.getLogger(__name__)
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LATE = timedelta(hours=1)
 """What could not be done within the hour, because the portal was down, is not wanted any more."""
 
@@ -36,6 +38,7 @@ def add_schedule(*, by: Membership, instance: Instance | None, schedule: Schedul
     schedule.done_until = timezone.now()
     schedule.full_clean(validate_unique=False)
     schedule.save(force_insert=True)
+    _audit("release.schedule_added", by, schedule)
     return schedule
 
 
@@ -51,7 +54,15 @@ def remove_schedule(*, by: Membership, schedule: Schedule) -> None:
         access.require(by, Action.OPERATE_ALL)
     else:
         lock_instance(schedule.instance, by)
+    _audit("release.schedule_removed", by, schedule)
     schedule.delete()
+
+
+def _audit(kind: str, by: Membership, schedule: Schedule) -> None:
+    when = {"at": f"{schedule.at:%H:%M} {schedule.time_zone}", "days": [_DAYS[day] for day in sorted(schedule.weekdays)]}
+    instance = schedule.instance
+    subject = NOTHING if instance is None else Subject("instance", instance.slug, instance.name)
+    record(kind, actor=by.user, tenant=by.tenant, subject=subject, details={"action": schedule.action, **when})
 
 
 def fire_due() -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import hints, live
+from engines.auditing import record_instance
 from engines.errors import Unavailable
 from engines.models import Handover, Instance, InstanceEvent, Share, Volume, VolumeFact
 from engines.operations.locks import lock_instance
@@ -39,6 +40,7 @@ def share_instance(*, instance: Instance, by: Membership, member: User | None, u
         tenant=instance.tenant, instance=instance, member=member, until=until, shared_by=by.user, created_at=now
     )
     instance.log(InstanceEvent.Kind.NOTE, Reason.SHARED, by=by.user, evidence=_described(share))
+    record_instance("instance.shared", instance, by, **_audited(share))
     tell_shared(share, by.user)
     live.announce_on_commit(instance)
     return share
@@ -64,6 +66,7 @@ def end_share(*, share: Share, by: Membership) -> None:
         return
     Share.objects.filter(pk=lasting.pk).update(ended_at=now, ended_by=by.user)
     instance.log(InstanceEvent.Kind.NOTE, Reason.SHARE_ENDED, by=by.user, evidence=_described(lasting))
+    record_instance("instance.share_ended", instance, by, **_audited(lasting))
     tell_share_ended(lasting, by.user)
     live.announce_on_commit(instance)
 
@@ -83,6 +86,7 @@ def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
     ended = list(instance.shares.lasting(now).exclude(member=to).select_related("instance__tenant", "member"))
     instance.shares.lasting(now).update(ended_at=now, ended_by=by.user)
     instance.log(InstanceEvent.Kind.NOTE, Reason.HANDED_OVER, by=by.user, evidence=f"{former} → {to}")
+    record_instance("instance.handed_over", instance, by, **{"from": former.username, "to": to.username})
     tell_handed_over(instance, handover.pk, former=former, to=to, by=by.user)
     for share in ended:
         tell_share_ended(share, by.user)
@@ -95,6 +99,7 @@ def _change_end(share: Share, instance: Instance, by: Membership, until: datetim
         return
     share.until = until
     share.save(update_fields=["until"])
+    record_instance("instance.share_changed", instance, by, **_audited(share))
     instance.log(InstanceEvent.Kind.NOTE, Reason.SHARE_CHANGED, by=by.user, evidence=_described(share))
     live.announce_on_commit(instance)
 
@@ -115,6 +120,11 @@ def _require_able(instance: Instance, person: User, action: Action) -> None:
     if not access.may(membership, action):
         names = {"person": person, "tenant": instance.tenant}
         raise Unavailable(_("The role of %(person)s in %(tenant)s does not allow to use engines.") % names)
+
+
+def _audited(share: Share) -> dict[str, object]:
+    until = None if share.until is None else share.until.isoformat(timespec="seconds")
+    return {"guest": share.member.username if share.member else "everybody", "until": until}
 
 
 def _described(share: Share) -> str:

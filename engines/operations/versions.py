@@ -1,4 +1,7 @@
-"""What operators do with engine versions. Whoever calls has made sure that the person may change the catalog."""
+"""What operators do with engine versions. Whoever calls has made sure that the person may change the catalog.
+
+`by`: None for the portal itself.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -8,6 +11,8 @@ from django.utils.translation import gettext as _
 
 from engines.errors import Unavailable
 from engines.models import EngineVersion
+from tenants.audit.operations import Subject, record
+from tenants.models import User
 
 FIXED_FIELDS = (
     "engine",
@@ -35,40 +40,47 @@ _COPY_LENGTH = 40
 
 
 @transaction.atomic
-def publish_version(*, version: EngineVersion) -> None:
+def publish_version(*, version: EngineVersion, by: User | None = None) -> None:
     """Offer a draft, or again a deprecated version, for launches; does nothing if it is offered."""
     locked = _lock(version)
     if locked.status != EngineVersion.Status.PUBLISHED:
         locked.status = EngineVersion.Status.PUBLISHED
         locked.save(update_fields=["status"])
+        _audit("catalog.published", locked, by)
 
 
 @transaction.atomic
-def deprecate_version(*, version: EngineVersion) -> None:
+def deprecate_version(*, version: EngineVersion, by: User | None = None) -> None:
     """Stop recommending a published version: it is no longer the default; what runs on it goes on."""
     locked = _lock(version)
     if locked.status == EngineVersion.Status.DRAFT:
         raise Unavailable(
             _("%(version)s is a draft, which nobody can launch. Delete it if it is not wanted.") % {"version": locked}
         )
+    if locked.status == EngineVersion.Status.DEPRECATED:
+        return
     locked.status = EngineVersion.Status.DEPRECATED
     locked.is_default = False
     locked.save(update_fields=["status", "is_default"])
+    _audit("catalog.deprecated", locked, by)
 
 
 @transaction.atomic
-def make_default_version(*, version: EngineVersion) -> None:
+def make_default_version(*, version: EngineVersion, by: User | None = None) -> None:
     """Choose this published version for artists who pick none."""
     locked = _lock(version)
     if locked.status != EngineVersion.Status.PUBLISHED:
         raise Unavailable(_("%(version)s is not published, so it cannot be the default.") % {"version": locked})
     EngineVersion.objects.filter(engine_id=locked.engine_id, is_default=True).exclude(pk=locked.pk).update(is_default=False)
+    if locked.is_default:
+        return
     locked.is_default = True
     locked.save(update_fields=["is_default"])
+    _audit("catalog.default_chosen", locked, by)
 
 
 @transaction.atomic
-def copy_version(*, version: EngineVersion) -> EngineVersion:
+def copy_version(*, version: EngineVersion, by: User | None = None) -> EngineVersion:
     """Make a draft with the same fields, under a free name, to be changed and published."""
     locked = _lock(version)
     taken = set(EngineVersion.objects.filter(engine_id=locked.engine_id).values_list("version", flat=True))
@@ -78,7 +90,13 @@ def copy_version(*, version: EngineVersion) -> EngineVersion:
         "status": EngineVersion.Status.DRAFT,
         "is_default": False,
     }
-    return EngineVersion.objects.create(**fields)
+    copied = EngineVersion.objects.create(**fields)
+    _audit("catalog.copied", copied, by, **{"from": locked.version})
+    return copied
+
+
+def _audit(kind: str, version: EngineVersion, by: User | None, **details: object) -> None:
+    record(kind, actor=by, subject=Subject("engineversion", str(version.pk), str(version)), details=details)
 
 
 def _copy_names(version: str) -> Iterator[str]:

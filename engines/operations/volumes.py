@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from engines.auditing import record_volume
 from engines.errors import NameTaken, Unavailable
 from engines.models import Volume
 from engines.operations.locks import lock_tenant
@@ -25,7 +26,9 @@ def trash_volume(*, volume: Volume, by: Membership) -> None:
     if holder is not None:
         raise Unavailable(_("“%(volume)s” is in use by %(instance)s.") % {"volume": volume.name, "instance": holder.name})
     purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
-    Volume.objects.filter(pk=volume.pk, state=Volume.State.ACTIVE).update(state=Volume.State.TRASHED, purge_at=purge_at)
+    active = Volume.objects.filter(pk=volume.pk, state=Volume.State.ACTIVE)
+    if active.update(state=Volume.State.TRASHED, purge_at=purge_at):
+        record_volume("volume.trashed", volume, by, until=purge_at.isoformat(timespec="seconds"))
 
 
 @transaction.atomic
@@ -41,7 +44,8 @@ def restore_volume(*, volume: Volume, by: Membership) -> None:
     trashed = Volume.objects.filter(pk=volume.pk, state=Volume.State.TRASHED)
     if trashed.filter(purge_at__lte=Now()).exists():
         raise Unavailable(_("“%(name)s” can no longer be restored: its time in the trash is over.") % {"name": volume.name})
-    trashed.update(state=Volume.State.ACTIVE, purge_at=None)
+    if trashed.update(state=Volume.State.ACTIVE, purge_at=None):
+        record_volume("volume.restored", volume, by)
 
 
 def _lock_for(volume: Volume, by: Membership) -> Volume:

@@ -19,6 +19,7 @@ from engines.file_room import Room, room_in
 from engines.file_words import FileRefused
 from engines.files.base import PIECE_BYTES, Content, Entry, FileRefusal, Files, Piece, Refusal
 from engines.files.ranges import BadRange, parse_range
+from engines.operations.taking import note_files_taken
 from engines.views.membership import PortalRequest, member
 from engines.views.streaming import StreamedChunks
 from tenants.errors import NotAllowed, NotVisible, PortalError
@@ -77,6 +78,7 @@ def archive(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse
         raise Unavailable(_("Choose something first."))
     with room.files() as files:
         chunks = files.zip(path, names)
+    note_files_taken(volume=room.volume, by=room.membership, folder=path, names=names)
     response = StreamedChunks(chunks, content_type="application/zip")
     response["Content-Disposition"] = content_disposition_header(True, _archive_name(room, path, names)) or "attachment"
     response["Cache-Control"] = "no-store"

@@ -15,6 +15,7 @@ from engines.errors import Unavailable
 from engines.file_room import Room, RoomClosed, measure, room_in
 from engines.file_words import FileRefused
 from engines.files.base import Extent, Files
+from engines.operations.taking import note_files_deleted
 from engines.views.file_page import place_of, room_context
 from engines.views.file_place import Place
 from engines.views.membership import PortalRequest, member
@@ -92,6 +93,7 @@ def delete(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     if "sure" in request.POST:
         refusal = _try(room, act)
         if not refusal:
+            note_files_deleted(volume=room.volume, by=room.membership, folder=place.path, names=names)
             done = ngettext("“%(name)s” is deleted.", "%(count)d things are deleted.", len(names))
             return _back(request, place.here, done % {"name": names[0], "count": len(names)})
     extent = Extent(0, 0)

@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from engines.models import Instance
+from engines.operations.taking import note_log_taken
 from engines.queries.instances import instance_in
 from engines.queries.logs import DOWNLOAD_BYTES, LogSource, log_of
 from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed
+from tenants.models import Membership
 
 READ_EVERY_SECONDS = 0.5
 # The browser comes back by itself after this long, and is asked again who it is.
@@ -27,7 +29,8 @@ QUIET_SECONDS = 15
 @login_required
 def follow(request: PortalRequest, tenant_slug: str, slug: str) -> StreamingHttpResponse:
     """Stream what the engine writes from `?cursor=` on, as server-sent events whose id is the next cursor."""
-    source = log_of(_readable(request, tenant_slug, slug))
+    _membership, instance = _readable(request, tenant_slug, slug)
+    source = log_of(instance)
     cursor = request.headers.get("Last-Event-ID") or request.GET.get("cursor", "")
     if not connection.in_atomic_block:
         connection.close()  # a stream lasts: its database connection goes back to the pool now
@@ -41,10 +44,11 @@ def follow(request: PortalRequest, tenant_slug: str, slug: str) -> StreamingHttp
 @login_required
 def download(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Send the last part of the log as a text file."""
-    instance = _readable(request, tenant_slug, slug)
+    membership, instance = _readable(request, tenant_slug, slug)
     chunk = log_of(instance).read(tail_bytes=DOWNLOAD_BYTES)
     if chunk is None:
         return HttpResponse(_("The cluster does not answer. Try again in a moment."), status=503, content_type="text/plain")
+    note_log_taken(instance=instance, by=membership)
     response = HttpResponse(chunk.text, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{instance.slug}.log"'
     response["X-Content-Type-Options"] = "nosniff"
@@ -71,8 +75,9 @@ def _one_line(cursor: str) -> str:
     return cursor.replace("\n", "").replace("\r", "")
 
 
-def _readable(request: PortalRequest, tenant_slug: str, slug: str) -> Instance:
-    row = instance_in(member(request, tenant_slug), slug)
+def _readable(request: PortalRequest, tenant_slug: str, slug: str) -> tuple[Membership, Instance]:
+    membership = member(request, tenant_slug)
+    row = instance_in(membership, slug)
     if not row.rights.visit:
         raise NotAllowed(_("Only its owner, and whoever it is shared with, may read the log."))
-    return row.instance
+    return membership, row.instance

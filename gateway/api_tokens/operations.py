@@ -14,6 +14,7 @@ from gateway.models import ApiToken
 from gateway.standing import find_visit
 from tenants import access
 from tenants.access import Action
+from tenants.audit.operations import Subject, record
 from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership
 from tenants.notifications.operations import notify
@@ -65,6 +66,7 @@ def make_api_token(*, by: Membership, instance: Instance | None, wanted: Wanted)
         created_at=now,
         expires_at=now + wanted.lifetime,
     )
+    _audit("api_token.made", token, by, scope=wanted.scope, until=token.expires_at.isoformat(timespec="seconds"))
     context = {"name": token.name, "by": by.user.username}
     notify(tenant=by.tenant, kind="token_created", recipients=[by.user], key=token.key_id, subject=token.key_id, context=context)
     return Made(token, secret.text)
@@ -77,6 +79,7 @@ def revoke_api_token(*, token: ApiToken, by: Membership) -> None:
         raise NotAllowed(_("Only its maker, the engine's owner or an admin of %(tenant)s may do this.") % {"tenant": by.tenant})
     revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now(), revoked_by=by.user)
     if revoked:
+        _audit("api_token.revoked", token, by)
         announce_rights_on_commit()
 
 
@@ -86,6 +89,12 @@ def may_manage(by: Membership, token: ApiToken) -> bool:
         return False
     owner_id = token.instance.owner_id if token.instance is not None else None
     return by.user_id in {token.made_by_id, owner_id} or access.may(by, Action.OPERATE_ALL)
+
+
+def _audit(kind: str, token: ApiToken, by: Membership, **details: object) -> None:
+    instance = token.instance.slug if token.instance is not None else None
+    subject = Subject("apitoken", token.key_id, token.name)
+    record(kind, actor=by.user, tenant=by.tenant, subject=subject, details={"instance": instance, **details})
 
 
 def _require_visit(by: Membership, instance: Instance) -> None:

@@ -18,6 +18,7 @@ from engines.operations.instances import resume_instance
 from gateway import handoff
 from gateway.memory import PATIENCE_SECONDS
 from gateway.standing import Unavailable, find_token_visit, live_token
+from tenants.audit.origin import Channel, Origin, originating
 from tenants.errors import PortalError
 
 EVERY_SECONDS = 30
@@ -79,7 +80,8 @@ def _wake(slug: str, digest: str) -> str:
     try:
         if token is not None and token.may_wake:
             instance, membership = find_token_visit(slug, token)
-            resume_instance(instance=instance, by=membership)
+            with originating(Origin(channel=Channel.GATEWAY, token=token.key_id)):
+                resume_instance(instance=instance, by=membership)
     except PortalError as refusal:
         valkey.set(f"{names}:refused:{slug}", str(refusal), ex=EVERY_SECONDS)
         return str(refusal)

@@ -3,13 +3,16 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from tenants.audit.kinds import KINDS
 from tenants.audit.origin import Channel
+from tenants.audit.words import lines_of
 
 
 class AuditEvent(models.Model):
     """One thing that somebody did. Append-only: a database trigger refuses changes.
 
-    What it is about is kept as text, since it outlives the thing. `details`: what changed, as JSON; never a secret.
+    What it is about is kept as text, since it outlives the thing. `details`: what changed, as JSON; never a secret. What is old
+    goes by `tenants.audit.retention` alone.
     """
 
     class Via(models.TextChoices):
@@ -48,7 +51,19 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["tenant", "-at"], name="audit_of_tenant"),
             models.Index(fields=["actor", "-at"], name="audit_of_actor"),
+            models.Index(fields=["subject_kind", "subject_id", "-at"], name="audit_of_subject"),
+            models.Index(fields=["-at", "-id"], name="audit_by_moment"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_name}".strip()
+
+    @property
+    def did(self) -> str:
+        """What was done, in words."""
+        return str(KINDS.get(self.kind, self.kind))
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """The details, as label and value."""
+        return lines_of(self.details)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from tenants.audit.kinds import KINDS
 from tenants.audit.models import AuditEvent
 from tenants.audit.origin import present_origin
 from tenants.models import Tenant, User
@@ -32,9 +33,11 @@ def record(
 ) -> AuditEvent:
     """Append one event; from where comes from the present origin.
 
-    `kind`: subject and verb, e.g. "member.role_changed"; `tenants.audit.kinds` knows its sentence. `details`: what JSON can hold,
-    e.g. {"from": "member", "to": "admin"}; never a secret.
+    `kind`: subject and verb, e.g. "member.role_changed"; KeyError unless `tenants.audit.kinds` has words for it. `details`: what
+    JSON can hold, e.g. {"from": "member", "to": "admin"}; never a secret. `actor`: None for the portal itself.
     """
+    if kind not in KINDS:
+        raise KeyError(kind)
     origin = present_origin()
     return AuditEvent.objects.create(
         at=timezone.now(),
@@ -43,7 +46,7 @@ def record(
         behind_id=origin.behind,
         kind=kind,
         subject_kind=subject.kind,
-        subject_id=subject.id,
+        subject_id=subject.id[:64],
         subject_name=subject.name[:200],
         details=dict(details or {}),
         via=origin.channel,

@@ -7,13 +7,35 @@ from django.db import migrations, models
 FORWARD = """
 CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE'
+        AND OLD.at < nullif(current_setting('aigc.audit_forgets_before', true), '')::timestamptz
+        AND OLD.at < now() - interval '30 days'
+    THEN
+        RETURN OLD;
+    END IF;
     RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON tenants_auditevent
     FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();
+
+-- The only way for old events to go; what is younger than 30 days stays whatever is asked.
+CREATE FUNCTION forget_audit_events(before timestamptz, at_most integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    due timestamptz := least(before, now() - interval '30 days');
+    forgotten integer;
+BEGIN
+    PERFORM set_config('aigc.audit_forgets_before', due::text, true);
+    DELETE FROM tenants_auditevent WHERE id IN (
+        SELECT id FROM tenants_auditevent WHERE at < due ORDER BY at, id LIMIT at_most FOR UPDATE SKIP LOCKED
+    );
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    PERFORM set_config('aigc.audit_forgets_before', '', true);
+    RETURN forgotten;
+END $$;
 """
 
 BACKWARD = """
+DROP FUNCTION forget_audit_events(timestamptz, integer);
 DROP TRIGGER append_only ON tenants_auditevent;
 DROP FUNCTION refuse_audit_change();
 """
@@ -47,8 +69,12 @@ class Migration(migrations.Migration):
                 'verbose_name': 'audit event',
                 'verbose_name_plural': 'audit log',
                 'ordering': ['-at', '-pk'],
-                'indexes': [models.Index(fields=['tenant', '-at'], name='audit_of_tenant'), models.Index(fields=['actor', '-at'], name='audit_of_actor')],
+                'indexes': [models.Index(fields=['tenant', '-at'], name='audit_of_tenant'), models.Index(fields=['actor', '-at'], name='audit_of_actor'), models.Index(fields=['subject_kind', 'subject_id', '-at'], name='audit_of_subject'), models.Index(fields=['-at', '-id'], name='audit_by_moment')],
             },
         ),
         migrations.RunSQL(FORWARD, BACKWARD),
+        migrations.AlterModelOptions(
+            name='user',
+            options={'permissions': [('use_console', 'Can use the operators’ console'), ('look_as', 'Can see the portal as somebody else sees it'), ('act_as', 'Can act in the portal for somebody else')], 'verbose_name': 'user', 'verbose_name_plural': 'users'},
+        ),
     ]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 
 from aigc_portal.sealing import seal, unseal
 from tenants.access import Action, require
+from tenants.audit.operations import Subject, record
 from tenants.errors import PortalError, QuotaExceeded
 from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.models import Delivery, Notification, Problem, WebhookEndpoint
@@ -39,15 +40,20 @@ def add_endpoint(*, by: Membership, url: str, kinds: Iterable[str]) -> WebhookEn
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=by.tenant_id)
     if WebhookEndpoint.objects.filter(tenant=tenant).count() >= LIMIT:
         raise QuotaExceeded(_("A tenant can have %(limit)d webhooks. Delete one first.") % {"limit": LIMIT})
-    return WebhookEndpoint.objects.create(
+    endpoint = WebhookEndpoint.objects.create(
         tenant=tenant, url=url, kinds=sorted(kinds), sealed_secret=seal(new_secret()), created_by=by.user
     )
+    _audit("webhook.added", endpoint, by, kinds=endpoint.kinds)
+    return endpoint
 
 
+@transaction.atomic
 def change_endpoint(*, endpoint: WebhookEndpoint, by: Membership, url: str, kinds: Iterable[str]) -> None:
     """Change where it is, or what it is told. What waits goes to the new address."""
     require(by, Action.MANAGE_WEBHOOKS)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(url=url, kinds=sorted(kinds), failing_since=None, quiet_until=None)
+    was, endpoint.url = endpoint.host, url
+    _audit("webhook.changed", endpoint, by, host={"from": was, "to": endpoint.host}, kinds=sorted(kinds))
 
 
 @transaction.atomic
@@ -58,6 +64,7 @@ def rotate_secret(*, endpoint: WebhookEndpoint, by: Membership) -> None:
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
         sealed_secret=seal(new_secret()), sealed_previous=fresh.sealed_secret, previous_until=timezone.now() + BOTH_SIGN
     )
+    _audit("webhook.rotated", endpoint, by)
 
 
 def secret_of(endpoint: WebhookEndpoint) -> str:
@@ -70,12 +77,15 @@ def disable_endpoint(*, endpoint: WebhookEndpoint, by: Membership) -> None:
     """Send it nothing until somebody turns it on; what waits is given up."""
     require(by, Action.MANAGE_WEBHOOKS)
     turn_off(locked(endpoint.pk) or endpoint, WebhookEndpoint.Disabled.BY_HAND)
+    _audit("webhook.disabled", endpoint, by)
 
 
+@transaction.atomic
 def enable_endpoint(*, endpoint: WebhookEndpoint, by: Membership) -> None:
     """Send it what happens from now on."""
     require(by, Action.MANAGE_WEBHOOKS)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(active=True, disabled_reason="", failing_since=None, quiet_until=None)
+    _audit("webhook.enabled", endpoint, by)
 
 
 @transaction.atomic
@@ -84,6 +94,7 @@ def delete_endpoint(*, endpoint: WebhookEndpoint, by: Membership) -> None:
     require(by, Action.MANAGE_WEBHOOKS)
     locked(endpoint.pk)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).delete()
+    _audit("webhook.deleted", endpoint, by)
 
 
 @transaction.atomic
@@ -128,6 +139,12 @@ def turn_off(endpoint: WebhookEndpoint, reason: WebhookEndpoint.Disabled) -> Non
             subject=endpoint.slug,
             context={"host": endpoint.host, "why": WHY_OFF[reason]},
         )
+
+
+def _audit(kind: str, endpoint: WebhookEndpoint, by: Membership, **details: object) -> None:
+    """By its host: the rest of an address often holds a secret."""
+    subject = Subject("webhook", endpoint.slug, endpoint.host)
+    record(kind, actor=by.user, tenant=by.tenant, subject=subject, details=details)
 
 
 def _require_on(endpoint: WebhookEndpoint) -> None:
