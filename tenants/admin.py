@@ -4,6 +4,9 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -20,11 +23,12 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 import tenants.notifications.admin  # noqa: F401 - registers its tables, as Django looks for admins here
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
+from tenants.sign_in.addresses import vouch_for
 
 # Operators sign in as everybody does: rate limits and second factors hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 # Addresses are part of the account page; allauth's own admin has another look.
-admin.site.unregister([Group, EmailAddress])
+admin.site.unregister([Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
 
 
 class MembershipForm(forms.ModelForm):
@@ -81,6 +85,11 @@ class UserAdmin(DjangoUserAdmin, RightsAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change or "email" in form.changed_data:
+            vouch_for(obj)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name
         answer = super().user_change_password(request, id, form_url)

@@ -1,5 +1,6 @@
 """Celery wrappers."""
 
+import time
 from datetime import timedelta
 
 from celery import shared_task
@@ -7,6 +8,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants.notifications import hints, operations, outbox, rounds
+from tenants.sign_in import rechecking
+
+RECHECK_SECONDS = 50
+"""How long one round of asking providers may take: slow ones must not pile rounds up."""
 
 
 @shared_task
@@ -22,3 +27,10 @@ def deliver() -> None:
 def forget_notifications() -> None:
     """Delete what nobody reads any more."""
     operations.forget_older_than(timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS))
+
+
+@shared_task
+def recheck_people() -> None:
+    """Ask providers of sign-in whether those whom they vouched for are still theirs."""
+    end = time.monotonic() + RECHECK_SECONDS
+    rechecking.recheck_due(now=timezone.now(), still=lambda: time.monotonic() < end)

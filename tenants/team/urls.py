@@ -1,9 +1,10 @@
 """Addresses below /<tenant>/team/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from tenants.team import views
 
 urlpatterns = [
     path("", views.index, name="team"),
+    path("sign-in/", include("tenants.sign_in.team_urls")),
 ]

@@ -8,15 +8,23 @@ from django.db import transaction
 from aigc_portal.sealing import Unreadable
 from engines.operations import clusters
 from tenants.notifications import endpoints
+from tenants.sign_in import factor_adapter, tokens_at_rest
+
+RESEALS = (
+    clusters.reseal_secrets,
+    endpoints.reseal_secrets,
+    factor_adapter.reseal_secrets,
+    tokens_at_rest.reseal_secrets,
+)
 
 
 class Command(BaseCommand):
-    help = "Encrypt the stored secrets of clusters and webhooks anew with the first key of AIGC_ENCRYPTION_KEYS. May be repeated."
+    help = "Encrypt the stored secrets anew with the first key of AIGC_ENCRYPTION_KEYS. May be repeated."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with transaction.atomic():
-                number = clusters.reseal_secrets() + endpoints.reseal_secrets()
+                number = sum(reseal() for reseal in RESEALS)
         except Unreadable as error:
             raise CommandError(f"{error}. Nothing was changed.") from error
         self.stdout.write(self.style.SUCCESS(f"encrypted anew: {number}"))
