@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import access
 from tenants.access import Action
-from tenants.models import Membership
+from tenants.models import Membership, Role
 
 register = template.Library()
 
@@ -41,3 +41,9 @@ def team_tabs(context: Context, membership: Membership) -> list[Tab]:
         for route, name, action in _TABS
         if access.may(membership, action)
     ]
+
+
+@register.filter
+def role_name(role: str) -> str:
+    """Name a role as people read it."""
+    return str(Role(role).label)
