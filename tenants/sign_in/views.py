@@ -3,7 +3,9 @@
 import logging
 from typing import Any
 
+from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -37,10 +39,13 @@ def sign_in(request: HttpRequest, provider_id: str) -> HttpResponse:
     They go by a page and not by a redirect: browsers apply `form-action` to wherever a form's answer leads, and providers pass
     people on to others that nobody can name beforehand.
     """
+    adapter = StrictAdapter(request, provider_id)
     try:
-        answer: HttpResponse = OAuth2LoginView.adapter_view(StrictAdapter(request, provider_id))(request)
+        answer: HttpResponse = OAuth2LoginView.adapter_view(adapter)(request)
     except SocialApp.DoesNotExist:
         raise Http404 from None
+    except OAuth2Error as error:
+        answer = render_authentication_error(request, adapter.get_provider(), exception=error)
     if answer.status_code != 302:
         return answer
     found = configuration.provider(provider_id)

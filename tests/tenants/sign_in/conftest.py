@@ -56,7 +56,8 @@ def configure(settings: Any) -> Callable[..., None]:
 def described(double: ProviderDouble) -> dict[str, Any]:
     """The double as an operator describes it: everybody at acme.example is a member of acme."""
     grants = [{"tenant": "acme", "email_domains": ["acme.example"], "roles": {"leads": "admin"}, "default_role": "member"}]
-    return {"id": "double", "name": "Double", "issuer": double.issuer, "client_id": "portal", "client_secret": "s", "grants": grants}
+    client = {"client_id": "portal", "client_secret": "s"}
+    return {"id": "double", "name": "Double", "issuer": double.issuer, "grants": grants} | client
 
 
 class MockProvider:

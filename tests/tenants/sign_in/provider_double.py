@@ -56,8 +56,10 @@ class ProviderDouble:
         return f"http://127.0.0.1:{self.port}"
 
     def sign(self, claims: dict[str, Any], **headers: Any) -> str:
-        key = self.signing_key or self.keys[0].private
-        return jwt.encode(claims, key, algorithm=self.algorithm, headers={"kid": self.keys[0].kid} | self.headers | headers)
+        key = None if self.algorithm == "none" else self.signing_key or self.keys[0].private
+        all_headers = {"kid": self.keys[0].kid} | self.headers | headers
+        named = {name: value for name, value in all_headers.items() if value is not None}
+        return jwt.encode(claims, key, algorithm=self.algorithm, headers=named)
 
     def id_token(self) -> str:
         now = int(time.time())

@@ -45,7 +45,9 @@ def test_the_request_is_bound_to_the_browser(mock, browser):
     assert set(asked["scope"].split()) == {"openid", "profile", "email", "offline_access"}
     assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
     assert asked["redirect_uri"] == "http://portal.localhost:8000/accounts/oidc/mock/login/callback/"
-    assert asked["nonce"] != "mine" and len(asked["nonce"]) >= 32 and "prompt" not in asked
+    assert asked["nonce"] != "mine"
+    assert len(asked["nonce"]) >= 32
+    assert "prompt" not in asked
     assert begin(browser, "mock")[1]["nonce"] != asked["nonce"]
 
 
@@ -148,7 +150,8 @@ class TestAskingAgain:
         rechecking.recheck_due(now=self.soon())
         assert not is_signed_in(browser)
         lapsed = carol.memberships.get(tenant__slug="acme")
-        assert lapsed.lapsed_at is not None and lapsed.role == Role.MEMBER
+        assert lapsed.lapsed_at is not None
+        assert lapsed.role == Role.MEMBER
         assert not ProviderSession.objects.exists()
         kinds = set(AuditEvent.objects.values_list("kind", flat=True))
         assert {"member.lapsed", "account.sessions_ended"} <= kinds
@@ -186,7 +189,8 @@ def test_signing_out_leads_to_the_provider_and_back(mock, acme, browser):
     there = httpx.get(address)
     assert there.status_code == 200
     back = re.search(r'name="redirect_uri"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="redirect_uri"', there.text)
-    assert back and "http://portal.localhost:8000/accounts/login/" in back.groups()
+    assert back
+    assert "http://portal.localhost:8000/accounts/login/" in back.groups()
     assert browser.get("/accounts/signed-out/")["Location"] == "/accounts/login/"
 
 
