@@ -4,12 +4,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Model
 
 from aigc_portal.sealed_field import SealedColumn, sealed_columns
-from aigc_portal.sealing import Unreadable, is_current, reseal
+from aigc_portal.sealing import Unreadable, is_current, is_sealed, reseal
 
 BATCH = 100
 """Rows that one transaction locks, at most."""
@@ -44,20 +45,35 @@ def _batches(column: SealedColumn) -> Iterator[list[object]]:
 def _reseal_rows(column: SealedColumn, keys: list[object], outcome: Outcome) -> None:
     """Under the rows' locks, so that a secret that somebody stores meanwhile is not overwritten with the one before."""
     for row in column.model._base_manager.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk"):
-        sealed = getattr(row, column.field)
-        if not sealed:
-            continue
-        if is_current(sealed):
-            outcome.current += 1
-            continue
-        _reseal_row(column, row, sealed, outcome)
+        value = getattr(row, column.field)
+        sealed = list(_sealed_texts(value))
+        older = [text for text in sealed if not is_current(text)]
+        outcome.current += len(sealed) - len(older)
+        if older:
+            _reseal_row(column, row, value, outcome)
 
 
-def _reseal_row(column: SealedColumn, row: Model, sealed: str, outcome: Outcome) -> None:
+def _reseal_row(column: SealedColumn, row: Model, value: Any, outcome: Outcome) -> None:
     try:
-        anew = reseal(sealed)
+        anew = _resealed(value)
     except Unreadable:
         outcome.unreadable.append(f"{column} of row {row.pk}")
         return
     column.model._base_manager.filter(pk=row.pk).update(**{column.field: anew})
     outcome.resealed += 1
+
+
+def _sealed_texts(value: Any) -> Iterator[str]:
+    """Find the sealed texts in a column's value: the text itself, or those of a document."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _sealed_texts(each)
+    elif isinstance(value, str) and is_sealed(value):
+        yield value
+
+
+def _resealed(value: Any) -> Any:
+    """Return the value with all its sealed texts encrypted anew; Unreadable if no key fits one."""
+    if isinstance(value, dict):
+        return {key: _resealed(each) for key, each in value.items()}
+    return reseal(value) if isinstance(value, str) and is_sealed(value) else value

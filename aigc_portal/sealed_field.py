@@ -53,7 +53,13 @@ class SealedColumn(NamedTuple):
         return f"{self.model._meta.label}.{self.field}"
 
 
+# Documents of models that are not ours, in which we store sealed texts: what allauth knows of second factors.
+_DOCUMENTS = {"mfa.Authenticator": "data"}
+
+
 def sealed_columns() -> Iterator[SealedColumn]:
     """Yield every column of secrets of every installed model, in a stable order."""
     for model in sorted(apps.get_models(), key=lambda each: each._meta.label):
-        yield from (SealedColumn(model, field.name) for field in model._meta.local_fields if isinstance(field, SealedField))
+        for field in model._meta.local_fields:
+            if isinstance(field, SealedField) or field.name == _DOCUMENTS.get(model._meta.label):
+                yield SealedColumn(model, field.name)

@@ -49,6 +49,14 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a pooled connection may not
 REDIS_URL = env("REDIS_URL", default=EMBEDDED.redis_url)
 # Separates installations and parallel test runs that share one Valkey.
 REDIS_PREFIX = env("AIGC_REDIS_PREFIX", default="aigc")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"{REDIS_PREFIX}:cache",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 
 INSTALLED_APPS = [
     "aigc_portal",
@@ -67,8 +75,11 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "channels",
     "tenants",
+    "tenants.sign_in",
     "engines",
     "gateway",
     "billing",
@@ -127,11 +138,48 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+ACCOUNT_ADAPTER = "tenants.sign_in.account_adapter.SignInAdapter"
 ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_ADAPTER = "tenants.adapters.InvitedOnlyAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"  # of addresses that people gave; operators vouch for those that they gave
+ACCOUNT_CHANGE_EMAIL = True  # one address per person; a new one counts once it is verified
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever did not change the password or a second factor should hear of it
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+# Counted in Valkey, over all processes; `key` is the account that was named. The client's address is what the gateway saw.
+ACCOUNT_RATE_LIMITS = {
+    "change_password": "5/m/user",
+    "confirm_email": "1/3m/key",
+    "login": "60/m/ip",
+    "login_failed": "20/m/ip,5/5m/key",
+    "manage_email": "10/m/user",
+    "reauthenticate": "10/m/user",
+    "reset_password": "20/m/ip,5/10m/key",
+    "reset_password_from_key": "20/m/ip",
+    "signup": "20/m/ip",
+}
+MFA_ADAPTER = "tenants.sign_in.factor_adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {"authenticate": "tenants.sign_in.forms.SecondFactorForm"}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_TOTP_TOLERANCE = 1
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
+# Whoever has a second factor may change their address too: accounts are never made by whoever names an address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PORTAL_ORIGIN.startswith("http://")  # localhost alone, see aigc.E005
+USERSESSIONS_ADAPTER = "tenants.sign_in.session_adapter.SessionAdapter"
+SOCIALACCOUNT_ADAPTER = "tenants.sign_in.provider_adapter.ProviderAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+SOCIALACCOUNT_STORE_TOKENS = False
+# Providers of OpenID Connect: a YAML or JSON file, or JSON itself (docs/guides/sign-in.md).
+OIDC_PROVIDERS = env("AIGC_OIDC_PROVIDERS", default="")
+# Whether passwords and passkeys of the portal's own open it; operators' always do.
+LOCAL_SIGN_IN = env.bool("AIGC_LOCAL_SIGN_IN", default=True)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 

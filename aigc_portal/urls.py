@@ -8,6 +8,7 @@ from tenants import views as tenant_views
 
 urlpatterns = [
     path("", tenant_views.home, name="home"),
+    path("accounts/", include("tenants.sign_in.account_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.live, name="live"),

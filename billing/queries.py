@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 
 from billing.accounts import Calendars, calendar_of, reading_calendars
 from billing.accrual import Accrued, accrued

@@ -88,7 +88,7 @@ async def _dismiss(seat: Seat, code: int) -> None:
 def standing_of(tickets: Iterable[Ticket]) -> dict[Ticket, Membership | int]:
     """Return each ticket's membership with tenant and user, or the code to close with; two queries for all of them."""
     tickets = set(tickets)
-    members = Membership.objects.select_related("tenant", "user").filter(user__is_active=True)
+    members = Membership.objects.select_related("tenant", "user").filter(user__is_active=True, lapsed_at=None)
     memberships = members.in_bulk([ticket.membership_id for ticket in tickets])
     keys = {ticket.session_key for ticket in tickets}
     alive = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())

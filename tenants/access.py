@@ -43,14 +43,17 @@ _ALLOWED: dict[str, frozenset[Action]] = {
 
 def tenants_of(user: User) -> QuerySet[Tenant]:
     """Return the tenants the person belongs to, suspended ones included, by name."""
-    return Tenant.objects.filter(memberships__user=user).order_by("name")
+    return Tenant.objects.filter(memberships__user=user, memberships__lapsed_at=None).order_by("name")
 
 
 def membership_in(user: User, tenant_slug: str) -> Membership:
-    """Return the person's membership with its tenant; NotVisible for strangers, inactive people and unknown slugs alike."""
+    """Return the person's membership with its tenant; NotVisible for strangers and unknown slugs alike.
+
+    Inactive people are strangers, and so are those for whom their provider vouches no more.
+    """
     found = (
         Membership.objects.select_related("tenant")
-        .filter(user_id=user.pk, user__is_active=True, tenant__slug=tenant_slug)
+        .filter(user_id=user.pk, user__is_active=True, lapsed_at=None, tenant__slug=tenant_slug)
         .first()
     )
     if found is None:

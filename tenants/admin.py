@@ -3,6 +3,9 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -23,9 +26,10 @@ from tenants.console.audited import AuditedAdmin
 from tenants.impersonation.admin import LookingAdmin
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
+from tenants.sign_in.addresses import vouch_for
 
 # Addresses are part of the account page; allauth's own admin has another look.
-admin.site.unregister([Group, EmailAddress])
+admin.site.unregister([Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
 
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -100,6 +104,11 @@ class UserAdmin(DjangoUserAdmin, LookingAdmin, RightsAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change or "email" in form.changed_data:
+            vouch_for(obj)
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name

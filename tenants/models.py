@@ -78,6 +78,10 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.MEMBER)
     created_at = models.DateTimeField(_("member since"), auto_now_add=True)
+    # The id of the provider whose claims gave it, which may change and take it; empty for one that was given by hand.
+    provider = models.CharField(_("from provider"), max_length=40, blank=True, editable=False)
+    # The provider vouches for the person no more: nothing is allowed by it until they sign in again.
+    lapsed_at = models.DateTimeField(_("lapsed at"), null=True, blank=True, editable=False)
 
     is_operator = False
     """True on what `access.as_operator` makes, which is never saved."""

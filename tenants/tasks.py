@@ -1,5 +1,6 @@
 """Celery wrappers."""
 
+import time
 from datetime import timedelta
 
 from celery import shared_task
@@ -8,6 +9,10 @@ from django.utils import timezone
 
 from tenants.audit import retention
 from tenants.notifications import hints, operations, outbox
+from tenants.sign_in import rechecking
+
+RECHECK_SECONDS = 50
+"""How long one round of asking providers may take: slow ones must not pile rounds up."""
 
 
 @shared_task
@@ -27,3 +32,10 @@ def forget_notifications() -> None:
 def forget_audit() -> None:
     """Delete what the audit log need not keep any longer."""
     retention.forget_older_than(timezone.now() - timedelta(days=settings.AUDIT_DAYS))
+
+
+@shared_task
+def recheck_people() -> None:
+    """Ask providers of sign-in whether those whom they vouched for are still theirs."""
+    end = time.monotonic() + RECHECK_SECONDS
+    rechecking.recheck_due(now=timezone.now(), still=lambda: time.monotonic() < end)

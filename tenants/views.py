@@ -28,3 +28,19 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     if chosen is not None and request.user.is_authenticated:
         User.objects.filter(pk=request.user.pk).update(language=chosen.value)
     return answer
+
+
+def remember_language(answer: HttpResponse, language: str) -> HttpResponse:
+    """Have the browser ask for pages in this language from the answer on; as it likes without one."""
+    if not language:
+        answer.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+        return answer
+    answer.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite="Lax",
+    )
+    return answer

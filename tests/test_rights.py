@@ -52,6 +52,7 @@ NEEDS = {
     "release_remove_own": ADMIN,
     "release_tighten": ADMIN,
     "schedule_remove": OPERATE,
+    "sign_in_settings": ADMIN,
     "team": SEE,
     "team_schedule_add": ADMIN,
     "tenant-api": SEE,

@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engines', '0011_idle_release'),
+        ('engines', '0012_add_billing_facts'),
     ]
 
     operations = [

@@ -114,7 +114,7 @@ def _require_able(instance: Instance, person: User, action: Action) -> None:
     if person.pk == instance.owner_id:
         raise Unavailable(_("“%(name)s” belongs to %(person)s already.") % {"name": instance.name, "person": person})
     memberships = Membership.objects.select_for_update(no_key=True, of=("self",)).select_related("tenant")
-    membership = memberships.filter(user=person, user__is_active=True, tenant_id=instance.tenant_id).first()
+    membership = memberships.filter(user=person, user__is_active=True, lapsed_at=None, tenant_id=instance.tenant_id).first()
     if membership is None:
         raise NotVisible(_("There is no such member."))
     if not access.may(membership, action):

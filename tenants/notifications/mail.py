@@ -18,7 +18,9 @@ def send_mail(delivery: Delivery) -> Outcome:
     """Hand one e-mail to the mail server."""
     notification, user = delivery.notification, delivery.user
     assert user is not None  # noqa: S101 - for the type checker; a constraint refuses such a row
-    still_member = Membership.objects.filter(user=user, user__is_active=True, tenant=notification.tenant_id).exists()
+    still_member = Membership.objects.filter(
+        user=user, user__is_active=True, lapsed_at=None, tenant=notification.tenant_id
+    ).exists()
     if not user.email or not still_member:
         return Outcome(Problem.NO_ADDRESS, hopeless=True)
     try:

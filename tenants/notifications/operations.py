@@ -64,7 +64,8 @@ def tell_webhook(endpoint: WebhookEndpoint, *, kind: str, key: str, context: Map
 
 def _members(tenant: Tenant, people: Iterable[User]) -> list[User]:
     ids = {user.pk for user in people}
-    return list(User.objects.filter(pk__in=ids, is_active=True, memberships__tenant=tenant).order_by("pk"))
+    members = User.objects.filter(memberships__tenant=tenant, memberships__lapsed_at=None)
+    return list(members.filter(pk__in=ids, is_active=True).order_by("pk"))
 
 
 def _mailed(kind: str, people: list[User]) -> list[User]:

@@ -11,13 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import access
 from tenants.access import Action
-from tenants.models import Membership
+from tenants.models import Membership, Role
 
 register = template.Library()
 
 _TABS: tuple[tuple[str, str | Promise, Action], ...] = (
     # Name of the first page, which the names of the others of this tab begin with; title; what it takes to open it.
     ("team", _("Members"), Action.SEE_TEAM),
+    ("sign_in_settings", _("Sign-in"), Action.MANAGE_MEMBERS),
     ("audit", _("Audit log"), Action.SEE_AUDIT),
 )
 
@@ -41,3 +42,9 @@ def team_tabs(context: Context, membership: Membership) -> list[Tab]:
         for route, name, action in _TABS
         if access.may(membership, action)
     ]
+
+
+@register.filter
+def role_name(role: str) -> str:
+    """Name a role as people read it."""
+    return str(Role(role).label)

@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0004_add_audit_log'),
+        ('tenants', '0005_add_membership_source'),
     ]
 
     operations = [

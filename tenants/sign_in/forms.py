@@ -1,0 +1,38 @@
+"""Forms of signing in and of a person's own account."""
+
+from allauth.mfa.base.forms import AuthenticateForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from tenants.audit.operations import Subject, record
+from tenants.models import User
+from tenants.zones import validate_zone
+
+
+class SecondFactorForm(AuthenticateForm):  # type: ignore[misc]
+    """allauth's form for a code, which writes down a wrong one: somebody knows the password."""
+
+    def clean_code(self) -> str:
+        """Check the code."""
+        try:
+            code: str = super().clean_code()
+        except ValidationError:
+            subject = Subject("user", str(self.user.pk), self.user.get_username())
+            record("account.sign_in_failed", actor=None, subject=subject, details={"method": "code", "why": "wrong code"})
+            raise
+        return code
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a person says of themselves. The account's name is for operators to change."""
+
+    time_zone = forms.CharField(
+        label=_("Time zone"), validators=[validate_zone], help_text=_("Pages show times in this zone, e.g. Europe/Berlin.")
+    )
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "time_zone", "language")
+        labels = {"language": _("Language")}
+        help_texts = {"language": _("Of pages and of e-mails.")}
