@@ -43,5 +43,6 @@ def timetable(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
         "engines-purge-trash": {"task": "engines.tasks.purge_trash", "schedule": 3600.0, "options": {"expires": 3000}},
         "tenants-deliver": {"task": "tenants.tasks.deliver", "schedule": 15.0, "options": {"expires": 12}},
         "tenants-forget": {"task": "tenants.tasks.forget_notifications", "schedule": 3600.0, "options": {"expires": 3000}},
+        "tenants-end-due": {"task": "tenants.tasks.end_due_tenants", "schedule": 600.0, "options": {"expires": 500}},
         "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 20.0, "options": {"expires": 15}},
     }

@@ -23,6 +23,11 @@ class Reason(StrEnum):
     LIFE_OVER = "life_over"
     BUSY_TOO_LONG = "busy_too_long"
     UNKNOWN_TOO_LONG = "unknown_too_long"
+    # Released because of how its tenant or its owner stands.
+    TENANT_SUSPENDED = "tenant_suspended"
+    TENANT_ENDING = "tenant_ending"
+    TENANT_DELETED = "tenant_deleted"
+    OWNER_LEFT = "owner_left"
     KEPT = "kept"
     WHEN_FREE = "when_free"
     NOT_WHEN_FREE = "not_when_free"
@@ -138,6 +143,17 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.UNKNOWN_TOO_LONG: Explanation(
         _("Nobody used the engine and it did not say whether it was busy, so its GPU was released. The data is kept."),
         Fixer.OPERATOR,
+    ),
+    Reason.TENANT_SUSPENDED: Explanation(
+        _("The tenant is suspended, so its GPU was released. The data is kept."), Fixer.OPERATOR
+    ),
+    Reason.TENANT_ENDING: Explanation(
+        _("The tenant is to be deleted, so its GPU was released. Until then the data is kept."), Fixer.TENANT_ADMIN
+    ),
+    Reason.TENANT_DELETED: Explanation(_("The tenant was deleted, and everything in it.")),
+    Reason.OWNER_LEFT: Explanation(
+        _("Its owner is no longer a member, so its GPU was released. The data is kept; an admin can hand it over."),
+        Fixer.TENANT_ADMIN,
     ),
     Reason.KEPT: Explanation(_("Asked to stay on for longer.")),
     Reason.WHEN_FREE: Explanation(_("Asked to be released as soon as its queue is empty.")),
@@ -375,6 +391,9 @@ RELEASES = frozenset(
         Reason.LIFE_OVER,
         Reason.BUSY_TOO_LONG,
         Reason.UNKNOWN_TOO_LONG,
+        Reason.TENANT_SUSPENDED,
+        Reason.TENANT_ENDING,
+        Reason.OWNER_LEFT,
     }
 )
 """Why the portal itself gives a GPU back."""

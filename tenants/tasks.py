@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants.notifications import hints, operations, outbox, rounds
+from tenants.team import operations_tenant
 
 
 @shared_task
@@ -22,3 +23,9 @@ def deliver() -> None:
 def forget_notifications() -> None:
     """Delete what nobody reads any more."""
     operations.forget_older_than(timezone.now() - timedelta(days=settings.NOTIFICATION_DAYS))
+
+
+@shared_task
+def end_due_tenants() -> None:
+    """End tenants whose time of grace is over."""
+    operations_tenant.end_due_tenants(timezone.now())

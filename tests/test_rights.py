@@ -15,7 +15,7 @@ from tenants.models import Role, Tenant, User
 from tests import factories
 from tests.test_routes import PICTURE, ROUTES, address, everything_written, make_secret
 
-SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN = "see", "launch", "visit", "operate", "wake", "costs", "admin"
+SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
 NEEDS = {
     "api-token-revoke": OPERATE,
     "costs": SEE,  # of one's own, or everybody's
@@ -51,8 +51,18 @@ NEEDS = {
     "release_tighten": ADMIN,
     "schedule_remove": OPERATE,
     "team": SEE,
+    "team_invitation_resend": ADMIN,
+    "team_invitation_revoke": ADMIN,
+    "team_invite": ADMIN,
+    "team_leave": SEE,
+    "team_member_remove": ADMIN,
+    "team_member_role": ADMIN,
     "team_schedule_add": ADMIN,
     "tenant-api": SEE,
+    "tenant_settings": OWN,
+    "tenant_settings_delete": OWN,
+    "tenant_settings_export": OWN,
+    "tenant_settings_keep": OWN,
     "volume": VISIT,
     "volume_archive": VISIT,
     "volume_delete": VISIT,
@@ -83,6 +93,7 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "guest no longer": (Role.MEMBER, MEMBER),
     "colleague": (Role.MEMBER, MEMBER),
     "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, ADMIN}),
+    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, ADMIN, OWN}),
     "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, ADMIN}),
     "finance": (Role.FINANCE, {SEE, COSTS}),
     "viewer": (Role.VIEWER, {SEE}),

@@ -17,7 +17,7 @@ from engines.states import DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible, PortalError
-from tenants.models import Membership
+from tenants.models import Membership, open_for_work
 
 log = logging.getLogger(__name__)
 LATE = timedelta(hours=1)
@@ -55,7 +55,7 @@ def remove_schedule(*, by: Membership, schedule: Schedule) -> None:
 
 def fire_due() -> None:
     """Act on every schedule that has become due since it was last looked at."""
-    for schedule in Schedule.objects.filter(enabled=True, tenant__suspended_at=None).select_related("instance", "made_by"):
+    for schedule in Schedule.objects.filter(open_for_work("tenant__"), enabled=True).select_related("instance", "made_by"):
         try:
             _fire(schedule, timezone.now())
         except Exception:  # one schedule's trouble must not cost the others their turn

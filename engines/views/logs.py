@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from engines.models import Instance
 from engines.queries.instances import instance_in
 from engines.queries.logs import DOWNLOAD_BYTES, LogSource, log_of
-from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed
+from tenants.membership import PortalRequest, member
 
 READ_EVERY_SECONDS = 0.5
 # The browser comes back by itself after this long, and is asked again who it is.
