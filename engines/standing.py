@@ -48,12 +48,11 @@ def _in_deleted() -> QuerySet[Instance]:
 def _of_people_who_left() -> QuerySet[Instance]:
     """What runs for nobody: its owner is no member, and no member has asked for it since; an admin may run it all the same."""
     members = Membership.objects.filter(tenant=OuterRef("tenant"), user__is_active=True)
-    wishes = InstanceEvent.objects.filter(
-        instance=OuterRef("pk"), kind=InstanceEvent.Kind.WISH, generation=OuterRef("generation")
-    )
-    colleagues = Membership.objects.filter(tenant=OuterRef("instance__tenant"), user=OuterRef("actor"))
+    colleagues = Membership.objects.filter(tenant=OuterRef("instance__tenant"), user=OuterRef("actor"), user__is_active=True)
+    wishes = InstanceEvent.objects.filter(Exists(colleagues), kind=InstanceEvent.Kind.WISH)
+    asked = wishes.filter(instance=OuterRef("pk"), generation=OuterRef("generation"))
     running = Instance.objects.counted().filter(open_for_work("tenant__"))
-    return running.exclude(Exists(members.filter(user=OuterRef("owner")))).exclude(Exists(wishes.filter(Exists(colleagues))))
+    return running.exclude(Exists(members.filter(user=OuterRef("owner")))).exclude(Exists(asked))
 
 
 @transaction.atomic

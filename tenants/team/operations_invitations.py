@@ -170,7 +170,7 @@ def _pending(invitation: Invitation, tenant: Tenant) -> Invitation:
 
 def _locked(wanted: InvitationQuerySet) -> Invitation:
     """Lock the tenant of the invitation that is looked for, then read it; Unusable if it cannot be accepted any more."""
-    tenant_id = wanted.values_list("tenant_id", flat=True).first()
+    tenant_id = wanted.filter(tenant__deleted_at=None).values_list("tenant_id", flat=True).first()
     tenant = lock_tenant(tenant_id) if tenant_id is not None else None
     invitation = wanted.open(timezone.now()).filter(tenant=tenant).first() if tenant is not None else None
     if invitation is None or tenant is None:

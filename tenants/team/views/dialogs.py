@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django_htmx.http import HttpResponseClientRedirect
 
 from tenants.membership import PortalRequest
+
+
+def filled(request: HttpRequest) -> QueryDict | None:
+    """Return what was sent, also if it is nothing; None if nobody has sent anything yet."""
+    return request.POST if request.method == "POST" else None
 
 
 def ask(request: PortalRequest, template: str, context: Mapping[str, object], *, failed: bool = False) -> HttpResponse:

@@ -16,7 +16,7 @@ from tenants.models import Role
 from tenants.team import operations_invitations as operations
 from tenants.team import queries
 from tenants.team.forms import InviteForm
-from tenants.team.views.dialogs import ask, done
+from tenants.team.views.dialogs import ask, done, filled
 
 
 @login_required
@@ -25,7 +25,7 @@ def invite(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Write to an address that its reader may become a member."""
     membership = member(request, tenant_slug)
     access.require(membership, Action.MANAGE_MEMBERS)
-    form = InviteForm(request.POST or None, reader=membership, initial={"role": Role.MEMBER})
+    form = InviteForm(filled(request), reader=membership, initial={"role": Role.MEMBER})
     if form.is_valid():
         try:
             invitation = operations.invite(address=form.cleaned_data["address"], role=form.cleaned_data["role"], by=membership)

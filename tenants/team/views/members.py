@@ -14,7 +14,7 @@ from tenants.membership import PortalRequest, member
 from tenants.models import Role
 from tenants.team import operations, queries
 from tenants.team.forms import RoleForm
-from tenants.team.views.dialogs import ask, done
+from tenants.team.views.dialogs import ask, done, filled
 
 
 @login_required
@@ -42,7 +42,7 @@ def role(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     access.require(membership, Action.MANAGE_MEMBERS)
     other = queries.member_in(membership, pk)
     operations.require_manage(membership, other.role)
-    form = RoleForm(request.POST or None, reader=membership, initial={"role": other.role})
+    form = RoleForm(filled(request), reader=membership, initial={"role": other.role})
     if form.is_valid():
         try:
             operations.change_role(member=other, by=membership, role=form.cleaned_data["role"])

@@ -16,7 +16,7 @@ from tenants.errors import PortalError
 from tenants.membership import PortalRequest, member
 from tenants.team import operations_tenant as operations
 from tenants.team.forms import ConfirmForm, RenameForm
-from tenants.team.views.dialogs import ask, done
+from tenants.team.views.dialogs import ask, done, filled
 
 
 @login_required
@@ -25,7 +25,7 @@ def index(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show the tenant's name and what its owners can do; rename it."""
     membership = member(request, tenant_slug)
     access.require(membership, Action.MANAGE_TENANT)
-    form = RenameForm(request.POST or None, initial={"name": membership.tenant.name})
+    form = RenameForm(filled(request), initial={"name": membership.tenant.name})
     if form.is_valid():
         try:
             operations.rename_tenant(by=membership, name=form.cleaned_data["name"])
@@ -44,8 +44,8 @@ def delete(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Name the consequence, then have the tenant deleted after the time of grace."""
     membership = member(request, tenant_slug)
     access.require(membership, Action.MANAGE_TENANT)
-    form = ConfirmForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = ConfirmForm(filled(request))
+    if form.is_valid():
         try:
             due_at = operations.ask_for_deletion(by=membership, name=form.cleaned_data["name"])
         except PortalError as refusal:
