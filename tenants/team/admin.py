@@ -22,7 +22,6 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from tenants import access
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
-from tenants.names import readable_name
 from tenants.team import operations, operations_tenant
 
 CHANGE = "tenants.change_tenant"
@@ -81,9 +80,9 @@ class TenantForm(forms.ModelForm):
     )
 
     def clean_name(self) -> str:
-        """Tidy the name; Django then compares it with others'."""
+        """Tidy the name, and compare it with others'."""
         try:
-            return readable_name(self.cleaned_data["name"])
+            return operations_tenant.free_name(self.cleaned_data["name"], besides=self.instance if self.instance.pk else None)
         except PortalError as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
 
@@ -181,7 +180,7 @@ class TenantAdmin(OperatedAdmin):
     list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
     list_filter = (StandingFilter,)
     search_fields = ("name", "slug")
-    readonly_fields = ("standing", "suspended_at", "suspended_reason", "deletion_due_at", "deleted_at")
+    readonly_fields = ("suspended_at", "suspended_reason", "deletion_due_at", "deleted_at")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
     show_full_result_count = False
@@ -233,7 +232,7 @@ class TenantAdmin(OperatedAdmin):
         limits = (("max_running", "max_instances"), ("may_burst", "burst_after_seconds"))
         if obj is None:
             return ("name", "slug", "first_owner", *limits)
-        return ("name", "slug", ("standing", "suspended_at"), "suspended_reason", ("deletion_due_at", "deleted_at"), *limits)
+        return ("name", "slug", ("suspended_at", "suspended_reason"), ("deletion_due_at", "deleted_at"), *limits)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "slug") if obj else self.readonly_fields

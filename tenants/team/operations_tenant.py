@@ -35,7 +35,7 @@ RESERVED = frozenset({"accounts", "admin", "api", "gw", "healthz", "i18n", "invi
 @transaction.atomic
 def found_tenant(*, tenant: Tenant, by: User, owner_address: str = "") -> Tenant:
     """Store a new tenant whose slug and limits are set; its first owner is invited. Raises BadName, NotPossible."""
-    tenant.name = _free_name(tenant.name)
+    tenant.name = free_name(tenant.name)
     if tenant.slug in RESERVED:
         raise BadName(_("“%(slug)s” is a word of the portal’s own addresses. Choose another slug.") % {"slug": tenant.slug})
     try:
@@ -56,7 +56,7 @@ def rename_tenant(*, by: Membership, name: str) -> None:
     require(by, Action.MANAGE_TENANT)
     if not by.is_operator and not by.tenant.is_open:
         raise NotPossible(_("%(tenant)s is to be deleted. Until then nothing changes in it.") % {"tenant": by.tenant})
-    name, was = _free_name(name, besides=by.tenant), by.tenant.name
+    name, was = free_name(name, besides=by.tenant), by.tenant.name
     if name == was:
         return
     try:
@@ -149,6 +149,17 @@ def end_tenant(tenant_id: int, now: datetime) -> bool:
     return True
 
 
+def free_name(name: str, besides: Tenant | None = None) -> str:
+    """Return the name as it is stored. Raises BadName for one that cannot be read, or that another tenant has."""
+    name = readable_name(name)
+    others = Tenant.objects.filter(deleted_at=None, name__iexact=name)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if others.exists():
+        raise BadName(_("There is a tenant of this name already."))
+    return name
+
+
 def _lock_as_operator(by: Membership) -> Membership:
     if not by.is_operator:
         raise NotAllowed(_("Only operators suspend tenants, and lift it."))
@@ -174,14 +185,3 @@ def _tell(by: Membership, kind: str, context: Mapping[str, str]) -> None:
 
 def _about(tenant: Tenant) -> Subject:
     return Subject("tenant", tenant.slug, tenant.name)
-
-
-def _free_name(name: str, besides: Tenant | None = None) -> str:
-    """Return the name as it is stored. Raises BadName for one that cannot be read, or that another tenant has."""
-    name = readable_name(name)
-    others = Tenant.objects.filter(deleted_at=None, name__iexact=name)
-    if besides is not None:
-        others = others.exclude(pk=besides.pk)
-    if others.exists():
-        raise BadName(_("There is a tenant of this name already."))
-    return name
