@@ -182,6 +182,11 @@ OIDC_PROVIDERS = env("AIGC_OIDC_PROVIDERS", default="")
 LOCAL_SIGN_IN = env.bool("AIGC_LOCAL_SIGN_IN", default=True)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
+INVITATION_DAYS = env.int("AIGC_INVITATION_DAYS", default=7)
+# Mails that a tenant may send to people who are no members yet.
+INVITATIONS_PER_DAY = env.int("AIGC_INVITATIONS_PER_DAY", default=100)
+# How long a tenant that is to be deleted can be taken back.
+TENANT_GRACE_DAYS = env.int("AIGC_TENANT_GRACE_DAYS", default=30)
 
 # --- Notifications ---------------------------------------------------------------------------------------------------
 _MAIL = env.email_url("AIGC_EMAIL_URL", default="consolemail://")

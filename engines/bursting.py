@@ -19,6 +19,7 @@ from engines.pools import can_mount
 from engines.reasons import NO_MACHINE_FITS, Reason
 from engines.sharing import lock_slots, others_want_or_hold
 from engines.states import DesiredState, InstanceState
+from tenants.models import open_for_work
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def overdue() -> QuerySet[Instance]:
     unplaced = Q(state=InstanceState.PROVISIONING, reason__in=NO_MACHINE_FITS, state_since__lte=Now() - patience)
     here = Q(pool="", cluster__location=_ONPREM, volume__provisioned_at=None) & in_line
     in_pool = Q(pool=_ONPREM) & (in_line | unplaced)
-    wished = Instance.objects.filter(desired_state=DesiredState.RUNNING, tenant__may_burst=True, tenant__suspended_at=None)
+    wished = Instance.objects.filter(open_for_work("tenant__"), desired_state=DesiredState.RUNNING, tenant__may_burst=True)
     return wished.filter(here | in_pool).order_by("queued_at", "pk")
 
 

@@ -24,6 +24,11 @@ class Reason(StrEnum):
     BUSY_TOO_LONG = "busy_too_long"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     PORTAL_STOPPED = "portal_stopped"
+    # Released because of how its tenant or its owner stands.
+    TENANT_SUSPENDED = "tenant_suspended"
+    TENANT_ENDING = "tenant_ending"
+    TENANT_DELETED = "tenant_deleted"
+    OWNER_LEFT = "owner_left"
     KEPT = "kept"
     WHEN_FREE = "when_free"
     NOT_WHEN_FREE = "not_when_free"
@@ -142,6 +147,17 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.PORTAL_STOPPED: Explanation(
         _("Paused because the portal was stopped. The data is kept, and it can be resumed at once.")
+    ),
+    Reason.TENANT_SUSPENDED: Explanation(
+        _("The tenant is suspended, so its GPU was released. The data is kept."), Fixer.OPERATOR
+    ),
+    Reason.TENANT_ENDING: Explanation(
+        _("The tenant is to be deleted, so its GPU was released. Until then the data is kept."), Fixer.TENANT_ADMIN
+    ),
+    Reason.TENANT_DELETED: Explanation(_("The tenant was deleted, and everything in it.")),
+    Reason.OWNER_LEFT: Explanation(
+        _("Its owner is no longer a member, so its GPU was released. The data is kept; an admin can hand it over."),
+        Fixer.TENANT_ADMIN,
     ),
     Reason.KEPT: Explanation(_("Asked to stay on for longer.")),
     Reason.WHEN_FREE: Explanation(_("Asked to be released as soon as its queue is empty.")),
@@ -380,6 +396,9 @@ RELEASES = frozenset(
         Reason.BUSY_TOO_LONG,
         Reason.UNKNOWN_TOO_LONG,
         Reason.PORTAL_STOPPED,
+        Reason.TENANT_SUSPENDED,
+        Reason.TENANT_ENDING,
+        Reason.OWNER_LEFT,
     }
 )
 """Why the portal itself gives a GPU back."""

@@ -91,8 +91,8 @@ def _find_pool(instance: Instance) -> bool:
 
 
 def _admitted(instance: Instance) -> bool:
-    if instance.tenant.suspended_at is not None:
-        return False  # it waits, and keeps nobody else waiting, until the suspension is lifted
+    if not instance.tenant.is_open:
+        return False  # it keeps nobody else waiting, and is about to be cancelled
     with transaction.atomic():
         rows = lock_slots({instance.cluster_id}, instance.gpu_class)
         if others_hold(tenant_id=instance.tenant_id, cluster_id=instance.cluster_id, gpu_class=instance.gpu_class):

@@ -16,6 +16,7 @@ from engines.facts import SEEN_EVERY
 from engines.models import Cluster, Instance, Volume, VolumeFact
 from engines.observe import observe
 from engines.reconcile import expire_deadlines
+from engines.standing import follow_tenants
 from engines.states import HOLDS_GPU, RESTING, DesiredState, InstanceState
 from engines.volume_facts import note_volume
 
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 
 
 def sweep() -> None:
-    """Observe every cluster, end what is overdue, move launches that waited long, and ask for all that is not as it should be."""
+    """Observe every cluster, end what is overdue, follow tenants and members, and ask for all that is not as it should be."""
+    follow_tenants()
     for cluster in Cluster.objects.all():
         for duty in (_observe_seldom, expire_deadlines):
             try:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from engines import hints, reconcile, sweeping
+from engines import hints, reconcile, standing, sweeping
 from engines.clusters.base import ClusterUnavailable
 from engines.operations import schedules
 from engines.release import looking, marking, spans
@@ -28,6 +28,12 @@ def remove_stray(instance_id: str) -> None:
 def sweep() -> None:
     """Make good whatever was lost: see `engines.sweeping`."""
     sweeping.sweep()
+
+
+@shared_task
+def follow_tenants() -> None:
+    """Release at once what must not run any more: a tenant or a membership changed."""
+    standing.follow_tenants()
 
 
 @shared_task

@@ -31,6 +31,7 @@ class Action(StrEnum):
 
 _LOOK = frozenset({Action.SEE, Action.SEE_TEAM})
 _WORK = _LOOK | {Action.LAUNCH, Action.VISIT, Action.OPERATE}
+_EVERYTHING = frozenset(Action)
 _LOOKING = _LOOK | {Action.SEE_COSTS, Action.SEE_AUDIT}
 _ALLOWED: dict[str, frozenset[Action]] = {
     Role.OWNER: frozenset(Action),
@@ -75,16 +76,22 @@ def as_operator(user: User, tenant: Tenant, *, permission: str) -> Membership:
 
 
 def may(membership: Membership, action: Action) -> bool:
-    """Tell whether the member may do this in the tenant; in a suspended tenant looking is all that is left to members.
+    """Tell whether the member may do this in the tenant; in one that stands still looking is all that is left to members.
 
     Operators look after other people's engines, and never enter them: not as themselves, nor while they look as somebody.
     """
     if action == Action.VISIT and (membership.is_operator or present_origin().behind is not None):
         return False
-    suspended = membership.tenant.suspended_at is not None and not membership.is_operator
-    if suspended and action not in _LOOKING:
-        return False
-    return action in _ALLOWED[membership.role]
+    if membership.is_operator:
+        return action in _ALLOWED[membership.role]
+    return action in _left(membership.tenant) and action in _ALLOWED[membership.role]
+
+
+def _left(tenant: Tenant) -> frozenset[Action]:
+    """What the tenant's standing leaves to its members: an owner may still take back that it is to be deleted."""
+    if tenant.suspended_at is not None or tenant.deleted_at is not None:
+        return _LOOKING
+    return _LOOKING | {Action.MANAGE_TENANT} if tenant.deletion_due_at is not None else _EVERYTHING
 
 
 def roles_that_may(action: Action) -> frozenset[str]:
@@ -102,6 +109,9 @@ def require(membership: Membership, action: Action) -> None:
     """Refuse with NotAllowed what `may` does not allow."""
     if may(membership, action):
         return
-    suspended = membership.tenant.suspended_at is not None and action in _ALLOWED[membership.role]
-    sentence = _("%(tenant)s is suspended. Its data is kept.") if suspended else _("Your role in %(tenant)s does not allow this.")
+    sentence = _("Your role in %(tenant)s does not allow this.")
+    if action in _ALLOWED[membership.role] and membership.tenant.suspended_at is not None:
+        sentence = _("%(tenant)s is suspended. Its data is kept.")
+    elif action in _ALLOWED[membership.role] and not membership.tenant.is_open:
+        sentence = _("%(tenant)s is to be deleted. Until then nothing changes in it.")
     raise NotAllowed(sentence % {"tenant": membership.tenant})

@@ -1,4 +1,4 @@
-"""People and tenants, for operators."""
+"""People, for operators; their tenants are in tenants.team.admin."""
 
 from typing import Any
 
@@ -6,17 +6,14 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
-from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -24,9 +21,10 @@ import tenants.audit.admin
 import tenants.notifications.admin  # noqa: F401 - both register their tables, as Django looks for admins here
 from tenants.console.audited import AuditedAdmin
 from tenants.impersonation.admin import LookingAdmin
-from tenants.models import Membership, Tenant, User
+from tenants.models import User
 from tenants.rights import announce_rights_on_commit
 from tenants.sign_in.addresses import vouch_for
+from tenants.team.admin import MembershipInline
 
 # Addresses are part of the account page; allauth's own admin has another look.
 admin.site.unregister([Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
@@ -38,15 +36,6 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 def _may_touch(request: HttpRequest, person: User | None) -> bool:
     """Whoever can set an operator's password can become them: that is for superusers, and for oneself."""
     return person is None or not person.is_staff or request.user.is_superuser or person == request.user
-
-
-class MembershipForm(forms.ModelForm):
-    """Only a role changes: who leaves one tenant for another has two memberships, and what hangs on the one goes with it."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in {"user", "tenant"} & set(self.fields):
-            self.fields[name].disabled = self.instance.pk is not None
 
 
 class RightsAdmin(AuditedAdmin):
@@ -63,15 +52,6 @@ class RightsAdmin(AuditedAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         super().delete_queryset(request, queryset)
         announce_rights_on_commit()
-
-
-class MembershipInline(TabularInline):
-    model = Membership
-    form = MembershipForm
-    extra = 0
-    autocomplete_fields = ("user", "tenant")
-    readonly_fields = ("created_at",)
-    tab = True
 
 
 @admin.register(User)
@@ -128,43 +108,3 @@ class UserAdmin(DjangoUserAdmin, LookingAdmin, RightsAdmin):
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
     pass
-
-
-@admin.register(Tenant)
-class TenantAdmin(RightsAdmin):
-    list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
-    list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
-    search_fields = ("name", "slug")
-    fields = ("name", "slug", "suspended_at", ("max_running", "max_instances"), ("may_burst", "burst_after_seconds"))
-    prepopulated_fields = {"slug": ("name",)}
-    inlines = (MembershipInline,)
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        return super().get_queryset(request).annotate(member_count=Count("memberships"))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        return ("slug",) if obj else ()
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
-        return {} if obj else self.prepopulated_fields
-
-    @display(description=_("members"), ordering="member_count")
-    def member_count(self, tenant: Any) -> int:
-        return int(tenant.member_count)
-
-    @display(description=_("standing"), label={"active": "success", "suspended": "danger"})
-    def standing(self, tenant: Tenant) -> tuple[str, Any]:
-        return ("suspended", _("suspended")) if tenant.suspended_at else ("active", _("active"))
-
-
-@admin.register(Membership)
-class MembershipAdmin(RightsAdmin):
-    form = MembershipForm
-    list_display = ("user", "tenant", "role", "created_at")
-    list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
-    list_filter_submit = True
-    list_select_related = ("user", "tenant")
-    search_fields = ("user__username", "user__email", "tenant__name")
-    autocomplete_fields = ("user", "tenant")
-    show_full_result_count = False

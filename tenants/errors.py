@@ -15,3 +15,7 @@ class NotAllowed(PortalError):
 
 class QuotaExceeded(PortalError):
     """A limit of the tenant is reached; the sentence says which, how much of it, and who can raise it."""
+
+
+class NotPossible(PortalError):
+    """What is asked does not fit how things are: the sentence says what to do instead."""

@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 # Tables of this app, as Django finds models here.
 import tenants.audit.models
+import tenants.invitations.models
 import tenants.notifications.models  # noqa: F401
+from tenants.names import NAME_LENGTH
 
 
 class User(AbstractUser):
@@ -29,6 +31,11 @@ class User(AbstractUser):
         ]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_ci_unique", condition=~models.Q(email="")),
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_username_ci_unique",
+                violation_error_message=_("A user with that username already exists."),
+            ),
         ]
 
 
@@ -42,13 +49,25 @@ class Role(models.TextChoices):
     VIEWER = "viewer", _("viewer")
 
 
+def open_for_work(prefix: str = "") -> models.Q:
+    """Select what belongs to tenants whose members may work; `prefix` leads to the tenant, e.g. "tenant__"."""
+    return models.Q(**{f"{prefix}suspended_at": None, f"{prefix}deletion_due_at": None})
+
+
 class Tenant(models.Model):
-    """A studio or team. The slug is for machines and never changes; the name is for people."""
+    """A studio or team. The slug is for machines, never changes and is never used again; the name is for people.
+
+    A tenant that is to be deleted stands still until `deletion_due_at`. What is left of a deleted one is this row, for its slug,
+    its books and its audit log.
+    """
 
     slug = models.SlugField(_("slug"), max_length=40, unique=True)
-    name = models.CharField(_("name"), max_length=80, unique=True)
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    suspended_reason = models.CharField(_("why it is suspended"), max_length=200, blank=True, help_text=_("Its members read it."))
+    deletion_due_at = models.DateTimeField(_("to be deleted at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
     max_running = models.PositiveIntegerField(
         _("running instances, at most"), default=5, help_text=_("Counts instances that run, start or wait for a GPU.")
     )
@@ -66,9 +85,25 @@ class Tenant(models.Model):
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="tenant_name_ci_unique",
+                condition=models.Q(deleted_at=None),
+                violation_error_message=_("There is a tenant of this name already."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None) | models.Q(deletion_due_at__isnull=False), name="deleted_when_due"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether members may work: it is neither suspended nor about to be deleted."""
+        return self.suspended_at is None and self.deletion_due_at is None
 
 
 class Membership(models.Model):
@@ -82,6 +117,8 @@ class Membership(models.Model):
     provider = models.CharField(_("from provider"), max_length=40, blank=True, editable=False)
     # The provider vouches for the person no more: nothing is allowed by it until they sign in again.
     lapsed_at = models.DateTimeField(_("lapsed at"), null=True, blank=True, editable=False)
+    # Kept to a few minutes: see tenants.membership.
+    last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True, editable=False)
 
     is_operator = False
     """True on what `access.as_operator` makes, which is never saved."""

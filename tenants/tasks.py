@@ -10,6 +10,7 @@ from django.utils import timezone
 from tenants.audit import retention
 from tenants.notifications import hints, operations, outbox
 from tenants.sign_in import rechecking
+from tenants.team import operations_tenant
 
 RECHECK_SECONDS = 50
 """How long one round of asking providers may take: slow ones must not pile rounds up."""
@@ -39,3 +40,9 @@ def recheck_people() -> None:
     """Ask providers of sign-in whether those whom they vouched for are still theirs."""
     end = time.monotonic() + RECHECK_SECONDS
     rechecking.recheck_due(now=timezone.now(), still=lambda: time.monotonic() < end)
+
+
+@shared_task
+def end_due_tenants() -> None:
+    """End tenants whose time of grace is over."""
+    operations_tenant.end_due_tenants(timezone.now())

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 
 from tenants import access
 from tenants.models import User
+from tenants.team.queries import invitations_to
 
 
 @login_required
@@ -15,7 +16,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Go to the tenant visited last, or the first; tell somebody without one what to do."""
     tenants = list(access.tenants_of(request.user))  # type: ignore[arg-type]
     if not tenants:
-        return render(request, "tenants/none.html")
+        return render(request, "tenants/none.html", {"invitations": invitations_to(request.user)})  # type: ignore[arg-type]
     last = request.session.get("last_tenant")
     chosen = next((tenant for tenant in tenants if tenant.slug == last), tenants[0])
     return redirect("instances", tenant_slug=chosen.slug)

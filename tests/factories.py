@@ -2,12 +2,15 @@
 
 import itertools
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Share, Volume
+from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, Tenant, User
 
 _numbers = itertools.count(1)
@@ -27,6 +30,12 @@ def make_tenant(slug: str, **fields: Any) -> Tenant:
 
 def join(user: User, tenant: Tenant, role: str = Role.MEMBER) -> Membership:
     return Membership.objects.create(user=user, tenant=tenant, role=role)
+
+
+def invite(tenant: Tenant, address: str, role: str = Role.MEMBER, **fields: Any) -> Invitation:
+    """A pending invitation whose link nobody has."""
+    defaults = {"expires_at": timezone.now() + timedelta(days=7), "token_digest": get_random_string(64), "issues": 1}
+    return Invitation.objects.create(tenant=tenant, address=address, role=role, **defaults | fields)
 
 
 def make_gpu_class(slug: str = "cpu-small", **fields: Any) -> GpuClass:

@@ -15,7 +15,7 @@ from tenants.models import Role, Tenant, User
 from tests import factories
 from tests.test_routes import PICTURE, ROUTES, address, everything_written, make_secret
 
-SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN = "see", "launch", "visit", "operate", "wake", "costs", "admin"
+SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
 NEEDS = {
     "api-token-revoke": OPERATE,
     "audit": ADMIN,
@@ -54,8 +54,18 @@ NEEDS = {
     "schedule_remove": OPERATE,
     "sign_in_settings": ADMIN,
     "team": SEE,
+    "team_invitation_resend": ADMIN,
+    "team_invitation_revoke": ADMIN,
+    "team_invite": ADMIN,
+    "team_leave": SEE,
+    "team_member_remove": ADMIN,
+    "team_member_role": ADMIN,
     "team_schedule_add": ADMIN,
     "tenant-api": SEE,
+    "tenant_settings": OWN,
+    "tenant_settings_delete": OWN,
+    "tenant_settings_export": OWN,
+    "tenant_settings_keep": OWN,
     "volume": VISIT,
     "volume_archive": VISIT,
     "volume_delete": VISIT,
@@ -86,6 +96,7 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "guest no longer": (Role.MEMBER, MEMBER),
     "colleague": (Role.MEMBER, MEMBER),
     "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, ADMIN}),
+    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, ADMIN, OWN}),
     "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, ADMIN}),
     "finance": (Role.FINANCE, {SEE, COSTS}),
     "viewer": (Role.VIEWER, {SEE}),

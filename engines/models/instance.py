@@ -16,7 +16,7 @@ from engines.models.catalog import Cluster, Placement
 from engines.models.run import TAG_LENGTH
 from engines.reasons import EXPLANATIONS, RELEASES, Explanation, Reason
 from engines.states import HOLDS_GPU, PHASE_LIMIT_SECONDS, TRANSITIONS, DesiredState, InstanceState
-from tenants.models import Membership, User
+from tenants.models import Membership, User, open_for_work
 
 NAME_LENGTH = 60
 
@@ -48,8 +48,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.placed(cluster_id=cluster_id, gpu_class_id=gpu_class_id, pool=pool).filter(state__in=HOLDS_GPU)
 
     def in_line(self) -> Self:
-        """Instances that wait for a slot and may be given one; those of suspended tenants keep nobody waiting."""
-        return self.filter(state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING, tenant__suspended_at=None)
+        """Instances that wait for a slot and may be given one; those of tenants that stand still keep nobody waiting."""
+        return self.filter(open_for_work("tenant__"), state=InstanceState.QUEUED, desired_state=DesiredState.RUNNING)
 
     def ahead_of(self, instance: "Instance") -> Self:
         """Instances that will be given a slot of this one's class before it, where it waits."""

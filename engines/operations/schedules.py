@@ -19,7 +19,7 @@ from tenants import access
 from tenants.access import Action
 from tenants.audit.operations import NOTHING, Subject, record
 from tenants.errors import NotVisible, PortalError
-from tenants.models import Membership
+from tenants.models import Membership, open_for_work
 
 log = logging.getLogger(__name__)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -67,7 +67,7 @@ def _audit(kind: str, by: Membership, schedule: Schedule) -> None:
 
 def fire_due() -> None:
     """Act on every schedule that has become due since it was last looked at."""
-    for schedule in Schedule.objects.filter(enabled=True, tenant__suspended_at=None).select_related("instance", "made_by"):
+    for schedule in Schedule.objects.filter(open_for_work("tenant__"), enabled=True).select_related("instance", "made_by"):
         try:
             _fire(schedule, timezone.now())
         except Exception:  # one schedule's trouble must not cost the others their turn

@@ -23,8 +23,8 @@ from engines.operations import idle as release
 from engines.operations import instances as operations
 from engines.queries.instances import InstanceRow, instance_in
 from engines.states import COMING_UP
-from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 Operation = Callable[..., None]

@@ -20,9 +20,9 @@ from engines.file_words import FileRefused
 from engines.files.base import PIECE_BYTES, Content, Entry, FileRefusal, Files, Piece, Refusal
 from engines.files.ranges import BadRange, parse_range
 from engines.operations.taking import note_files_taken
-from engines.views.membership import PortalRequest, member
 from engines.views.streaming import StreamedChunks
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 
 _POWERLESS = "default-src 'none'; sandbox"
 _FOR_GOOD = "private, max-age=31536000, immutable"  # the address names the file's version

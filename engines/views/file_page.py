@@ -9,7 +9,7 @@ from engines.files.base import PIECE_BYTES, FileRefusal, Order
 from engines.states import InstanceState
 from engines.views.file_content import MIB
 from engines.views.file_place import PAGE_SIZE, Place, mostly_pictures
-from engines.views.membership import PortalRequest
+from tenants.membership import PortalRequest
 
 _WHILE_IT_RUNS = {InstanceState.STARTING, InstanceState.RUNNING, InstanceState.STOPPING}
 

@@ -18,7 +18,7 @@ from engines.files.base import Extent, Files
 from engines.operations.taking import note_files_deleted
 from engines.views.file_page import place_of, room_context
 from engines.views.file_place import Place
-from engines.views.membership import PortalRequest, member
+from tenants.membership import PortalRequest, member
 
 NAMED = 5  # so many names are read out before something is deleted
 

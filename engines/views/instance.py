@@ -8,11 +8,12 @@ from engines.forms import GpuClassForm, RenameForm
 from engines.operations import instances as operations
 from engines.queries.instances import instance_in
 from engines.views.instance_page import Bound, operable, show_page, submit, tabs_for
-from engines.views.membership import PortalRequest, live_member
+from engines.views.membership import LiveRequest, live_member
+from tenants.membership import PortalRequest
 
 
 @login_required
-def show(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+def show(request: LiveRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Show the instance with the tab of `?tab=`."""
     membership = live_member(request, tenant_slug)
     row = instance_in(membership, slug)

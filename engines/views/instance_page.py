@@ -24,9 +24,9 @@ from engines.rights import owns
 from engines.sharing_forms import ENDS, ShareForm
 from engines.states import RESTING, InstanceState
 from engines.views.file_page import room_context
-from engines.views.membership import PortalRequest, member
 from engines.views.release_page import release_context
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 TABS: dict[str, Promise] = {

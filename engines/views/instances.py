@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engines.faces import Group
 from engines.queries.instances import group_counts, instance_rows
-from engines.views.membership import PortalRequest, live_member
+from engines.views.membership import LiveRequest, live_member
 from tenants import access
 from tenants.access import Action
 
@@ -22,7 +22,7 @@ FILTERS_FROM = 7
 
 
 @login_required
-def index(request: PortalRequest, tenant_slug: str) -> HttpResponse:
+def index(request: LiveRequest, tenant_slug: str) -> HttpResponse:
     """List the tenant's instances, live."""
     membership = live_member(request, tenant_slug)
     everything = instance_rows(membership)

@@ -13,10 +13,10 @@ from engines.forms import LaunchForm
 from engines.operations.instances import launch_instance
 from engines.queries.choices import choices_of, launchable
 from engines.queries.launching import offered_engines, room_of
-from engines.views.membership import PortalRequest, member
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 

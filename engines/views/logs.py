@@ -15,8 +15,8 @@ from engines.models import Instance
 from engines.operations.taking import note_log_taken
 from engines.queries.instances import instance_in
 from engines.queries.logs import DOWNLOAD_BYTES, LogSource, log_of
-from engines.views.membership import PortalRequest, member
 from tenants.errors import NotAllowed
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 READ_EVERY_SECONDS = 0.5

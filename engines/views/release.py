@@ -18,10 +18,10 @@ from engines.operations import idle_rules, schedules
 from engines.queries.idle import policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
 from engines.views.instance_page import Bound, operable, submit
-from engines.views.membership import PortalRequest, member
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 

@@ -14,8 +14,8 @@ from engines.operations import sharing as operations
 from engines.queries.sharing import shares_of
 from engines.sharing_forms import ExtendForm, HandOverForm, ShareChoiceForm, ShareForm
 from engines.views.instance_page import Bound, operable, submit
-from engines.views.membership import PortalRequest
 from tenants.errors import PortalError
+from tenants.membership import PortalRequest
 
 
 @require_POST

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST
 
 from engines.operations import volumes as operations
 from engines.queries.volumes import volume_in, volume_rows
-from engines.views.membership import PortalRequest, member
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 

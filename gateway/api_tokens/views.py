@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from engines.models import Instance
 from engines.queries.instances import instance_in
 from engines.rights import require_visit
-from engines.views.membership import PortalRequest, member
 from gateway.api_tokens.forms import ApiTokenForm
 from gateway.api_tokens.operations import Made, make_api_token, revoke_api_token
 from gateway.api_tokens.queries import api_access, manageable_tokens
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 

@@ -62,6 +62,22 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A list that is long enough to be searched; without scripts it is looked through.
+for (const search of document.querySelectorAll("[data-filter]")) {
+  const list = document.querySelector(search.dataset.filter);
+  const links = [...list.querySelectorAll("a")];
+  search.hidden = false;
+  search.addEventListener("input", () => {
+    const wanted = search.value.normalize("NFKC").trim().toLocaleLowerCase();
+    for (const link of links) link.hidden = !link.textContent.toLocaleLowerCase().includes(wanted);
+    list.querySelector("[data-filter-none]").hidden = links.some((link) => !link.hidden);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") links.find((link) => !link.hidden)?.click();
+  });
+  search.closest("details")?.addEventListener("toggle", (event) => event.target.open && search.focus());
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
   const { target } = event.detail;
   if (target?.id === "dialog" && !target.open) target.showModal();

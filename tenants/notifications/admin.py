@@ -78,10 +78,14 @@ class RecipientInline(RecordInline):
 
 class DeliveryInline(RecordInline):
     model = Delivery
-    fields = readonly_fields = ("channel", "user", "endpoint", "state", "attempts", "status", "problem", "detail", "tried_at")
+    fields = readonly_fields = ("channel", "receiver", "state", "attempts", "status", "problem", "detail", "tried_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).select_related("user", "endpoint")
+
+    @display(description=_("to"))
+    def receiver(self, delivery: Delivery) -> str:
+        return delivery.receiver
 
 
 @admin.register(Notification)
@@ -117,11 +121,19 @@ class DeliveryAdmin(RecordAdmin):
         ("notification__tenant", AutocompleteSelectFilter),
     )
     list_select_related = ("notification__tenant", "user", "endpoint")
-    search_fields = ("notification__key", "notification__subject", "user__username", "user__email", "endpoint__url", "detail")
+    search_fields = (
+        "notification__key",
+        "notification__subject",
+        "user__username",
+        "user__email",
+        "address",
+        "endpoint__url",
+        "detail",
+    )
     actions = ("again",)
     fields = (
         ("notification", "channel"),
-        ("user", "endpoint"),
+        ("user", "address", "endpoint"),
         ("state", "attempts"),
         ("status", "problem"),
         "detail",
@@ -139,7 +151,7 @@ class DeliveryAdmin(RecordAdmin):
 
     @display(description=_("to"))
     def to(self, delivery: Delivery) -> str:
-        return str(delivery.endpoint or delivery.user)
+        return delivery.receiver
 
     @display(description=_("state"), ordering="state", label=_CHIPS)
     def state_shown(self, delivery: Delivery) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.sealed_field import SealedField
-from tenants.notifications.kinds import KINDS, PATIENCE, Channel, Kind
+from tenants.notifications.kind import PATIENCE, Channel, Kind
+from tenants.notifications.kinds import KINDS
 
 URL_LENGTH = 500
 _SLUG_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
@@ -141,6 +142,7 @@ class Problem(models.TextChoices):
     MAIL_REFUSED = "mail_refused", _("The mail server refused the address.")
     MAIL_SERVER = "mail_server", _("The mail server did not take it.")
     DISABLED = "disabled", _("The webhook was turned off.")
+    WITHDRAWN = "withdrawn", _("It was taken back before it left.")
     TOO_LATE = "too_late", _("It could not be delivered in time.")
 
 
@@ -173,6 +175,9 @@ class Delivery(models.Model):
         _("channel"), max_length=10, choices=[(Channel.EMAIL, _("e-mail")), (Channel.WEBHOOK, _("webhook"))]
     )
     user = models.ForeignKey("tenants.User", models.CASCADE, null=True, related_name="+", verbose_name=_("person"))
+    # Of somebody who is no member, or not yet, and the language to write to them in.
+    address = models.EmailField(_("address"), blank=True)
+    language = models.CharField(max_length=10, blank=True, editable=False)
     endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, null=True, related_name="deliveries", verbose_name=_("webhook"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
@@ -197,8 +202,9 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["notification", "user"], name="one_mail_per_person"),
             models.UniqueConstraint(fields=["notification", "endpoint"], name="one_delivery_per_webhook"),
             models.CheckConstraint(
-                condition=models.Q(channel=Channel.EMAIL, user__isnull=False, endpoint=None)
-                | models.Q(channel=Channel.WEBHOOK, user=None, endpoint__isnull=False),
+                condition=models.Q(channel=Channel.EMAIL, user__isnull=False, address="", endpoint=None)
+                | (models.Q(channel=Channel.EMAIL, user=None, endpoint=None) & ~models.Q(address=""))
+                | models.Q(channel=Channel.WEBHOOK, user=None, address="", endpoint__isnull=False),
                 name="delivered_to_somebody",
             ),
         ]
@@ -207,4 +213,9 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.notification_id} → {self.user or self.endpoint}"
+        return f"{self.notification_id} → {self.receiver}"
+
+    @property
+    def receiver(self) -> str:
+        """Whom it goes to, in a word."""
+        return str(self.endpoint or self.user or self.address)

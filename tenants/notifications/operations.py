@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from tenants.models import Tenant, User
 from tenants.notifications.hints import deliver_on_commit
-from tenants.notifications.kinds import KINDS, Channel
+from tenants.notifications.kind import Channel
+from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import (
     Delivery,
     EmailOptOut,
     Notification,
     NotificationRecipient,
+    Problem,
     WebhookEndpoint,
     in_three_days,
 )
@@ -50,6 +52,38 @@ def notify(
     NotificationRecipient.objects.bulk_create(NotificationRecipient(notification=notification, user=user) for user in people)
     _enqueue(notification, _mailed(kind, people) if Channel.EMAIL in about.channels else [], _listening(tenant, kind))
     return notification
+
+
+@transaction.atomic
+def write_to(  # noqa: PLR0913 - as notify, and in which language
+    address: str, *, tenant: Tenant, kind: str, key: str, subject: str = "", context: Mapping[str, Any], language: str = ""
+) -> Notification:
+    """Tell whoever reads the mail of an address, who need be neither member nor known; and the tenant's webhooks.
+
+    Otherwise as notify; the caller sees to it that a key is new. `language`: of the mail, e.g. "zh-hans"; else the portal's.
+    """
+    about = KINDS[kind]
+    about.require(context)
+    about.link(tenant.slug, subject)
+    notification = Notification.objects.create(tenant=tenant, kind=kind, key=key, subject=subject, context=dict(context))
+    Delivery.objects.create(
+        notification=notification,
+        channel=Channel.EMAIL,
+        address=address,
+        language=language,
+        give_up_at=notification.created_at + about.mail_patience,
+    )
+    _enqueue(notification, [], _listening(tenant, kind))
+    deliver_on_commit()
+    return notification
+
+
+def withdraw(*, tenant: Tenant, kind: str, subject: str) -> None:
+    """Give up what has not left yet of this kind about this subject: it is not true any more."""
+    told = Notification.objects.filter(tenant=tenant, kind=kind, subject=subject)
+    Delivery.objects.waiting().filter(notification__in=told).update(
+        state=Delivery.State.GIVEN_UP, problem=Problem.WITHDRAWN, lease=None
+    )
 
 
 def tell_webhook(endpoint: WebhookEndpoint, *, kind: str, key: str, context: Mapping[str, Any]) -> Notification:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from tenants.notifications import endpoints
 from tenants.notifications.backoff import pause_after
-from tenants.notifications.kinds import PATIENCE, Channel
+from tenants.notifications.kind import PATIENCE, Channel
 from tenants.notifications.mail import send_mail
 from tenants.notifications.models import Delivery, Problem, WebhookEndpoint
 from tenants.notifications.outcome import Outcome

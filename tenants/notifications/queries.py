@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from tenants.access import Action, require
 from tenants.errors import NotVisible
 from tenants.models import Membership, Tenant, User
-from tenants.notifications.kinds import KINDS, Kind, Words
+from tenants.notifications.kind import Kind, Words
+from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import Delivery, EmailOptOut, NotificationRecipient, Problem, WebhookEndpoint
 
 NEWEST = 100

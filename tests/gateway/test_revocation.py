@@ -129,8 +129,8 @@ def membership_page(case: Case, rest: str) -> str:
 
 
 def suspend(case: Case) -> None:
-    address = f"/admin/tenants/tenant/{case.instance.tenant_id}/change/"
-    case.administer(address, suspended_at_0="2026-01-01", suspended_at_1="00:00")
+    address = f"/admin/tenants/tenant/{case.instance.tenant_id}/suspend/"
+    assert case.olga.post(address, {"reason": "The bill is not paid", "_form_submitted": "True"}).status_code == 200
 
 
 def new_password(case: Case) -> None:

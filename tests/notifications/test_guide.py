@@ -12,7 +12,8 @@ from typing import IO
 import httpx
 import pytest
 
-from tenants.notifications.kinds import KINDS, Channel
+from tenants.notifications.kind import Channel
+from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import Delivery, Notification, WebhookEndpoint
 from tenants.notifications.operations import try_again
 from tenants.notifications.outbox import deliver_due

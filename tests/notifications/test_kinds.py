@@ -5,7 +5,8 @@ import re
 import pytest
 from django.utils import timezone, translation
 
-from tenants.notifications.kinds import KINDS, Category, Channel, Kind
+from tenants.notifications.kind import Category, Channel, Kind
+from tenants.notifications.kinds import KINDS
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
@@ -33,12 +34,13 @@ def test_every_key_of_the_example_is_shown(kind: Kind) -> None:
 
 @EVERY_KIND
 def test_the_link_leads_to_a_page_of_the_tenant(kind: Kind) -> None:
-    assert kind.link("acme", "7f3k2qxbcd").startswith("/acme/")
+    elsewhere = {"invitation": "/invitations/", "member_removed": "/"}
+    assert kind.link("acme", "7f3k2qxbcd").startswith(elsewhere.get(kind.name, "/acme/"))
 
 
 def test_security_is_always_mailed() -> None:
     security = [kind for kind in KINDS.values() if kind.category is Category.SECURITY]
-    assert [kind.name for kind in security] == ["token_created"]
+    assert [kind.name for kind in security] == ["invitation", "token_created"]
     assert all(Channel.EMAIL in kind.channels and not kind.optional for kind in security)
 
 

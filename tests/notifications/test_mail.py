@@ -16,7 +16,7 @@ from django.core import mail
 from django.utils import timezone, translation
 
 from tenants.models import Membership, Tenant, User
-from tenants.notifications.mail import compose
+from tenants.notifications.mail import compose, reader_of
 from tenants.notifications.models import Delivery, Notification, Problem
 from tenants.notifications.operations import notify, try_again
 from tenants.notifications.outbox import LEASE, claim, deliver_due
@@ -25,7 +25,7 @@ Tell = Callable[..., Notification | None]
 
 
 def test_it_is_plain_text_and_simple_html(tell: Tell, alice: User) -> None:
-    message = compose(tell(alice, name="A & <B>"), alice)
+    message = compose(tell(alice, name="A & <B>"), reader_of(alice))
     assert message.subject == "“A & <B>” will be paused in 10 minutes"
     assert message.to == ["alice@example.org"]
     assert message.from_email == "AIGC Portal <noreply@portal.localhost>"
@@ -49,7 +49,7 @@ def test_it_is_plain_text_and_simple_html(tell: Tell, alice: User) -> None:
 
 def test_its_id_is_the_same_whenever_it_is_written(tell: Tell, alice: User, anna: User) -> None:
     notification = tell(alice, anna)
-    ids = [compose(notification, user).extra_headers["Message-ID"] for user in (alice, alice, anna)]
+    ids = [compose(notification, reader_of(user)).extra_headers["Message-ID"] for user in (alice, alice, anna)]
     assert ids[0] == ids[1] == f"<{notification.pk.hex}.{alice.pk}@portal.localhost>"
     assert ids[2] != ids[0]
 
@@ -60,17 +60,17 @@ def test_it_is_in_the_language_and_time_of_its_reader(acme: Tenant, alice: User,
     about = {"subject": "7f3k2qxbcd", "context": {"name": "Dragon", "ends_at": "2027-01-31T18:00:00+00:00"}}
     notification = notify(tenant=acme, kind="life_ends", recipients=[alice, anna], key="k", **about)
     with translation.override("zh-hans"):
-        to_anna = compose(notification, anna)
+        to_anna = compose(notification, reader_of(anna))
     assert "2027-01-31 18:00:00 UTC" in to_anna.body
     assert "Choose what you get" in to_anna.body
-    to_alice = compose(notification, alice)
+    to_alice = compose(notification, reader_of(alice))
     assert "CST" in to_alice.body
     assert '<html lang="zh-hans">' in to_alice.alternatives[0][0]
 
 
 def test_security_says_that_it_is_always_sent(acme: Tenant, alice: User) -> None:
     notification = notify(tenant=acme, kind="token_created", recipients=[alice], key="k", context={"name": "x", "by": "anna"})
-    message = compose(notification, alice)
+    message = compose(notification, reader_of(alice))
     assert "E-mail about security is always sent." in message.body
     assert "Choose" not in message.body
 
@@ -131,7 +131,7 @@ def test_a_real_mail_server_gets_it(sink: IO[str], tell: Tell, alice: User) -> N
 def test_a_worker_that_died_is_made_good_under_the_same_id(sink: IO[str], tell: Tell, alice: User) -> None:
     tell(alice)
     now = timezone.now()
-    compose(claim(now).notification, alice).send()
+    compose(claim(now).notification, reader_of(alice)).send()
     assert deliver_due(clock=lambda: now + LEASE)
     (_, first), (_, second) = received(sink), received(sink)
     assert first["Message-ID"] == second["Message-ID"]

@@ -20,7 +20,8 @@ from django.utils import timezone
 from aigc_portal.celery import app
 from tenants.models import Tenant, User
 from tenants.notifications import endpoints, outbox
-from tenants.notifications.kinds import KINDS, PATIENCE
+from tenants.notifications.kind import PATIENCE
+from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import Delivery, Notification, Problem, WebhookEndpoint
 from tenants.notifications.operations import notify, try_again
 from tenants.notifications.outbox import ATTEMPTS, LEASE, QUIET, claim, deliver_due, record

@@ -1,0 +1,1 @@
+"""Invitations: how a person whose address somebody knows becomes a member."""

@@ -1,0 +1,326 @@
+"""Tenants and memberships for operators: what changes rights or standing goes through the operations that pages use too."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_htmx.http import HttpResponseClientRedirect
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from tenants import access
+from tenants.errors import PortalError
+from tenants.models import Membership, Tenant, User
+from tenants.team import operations, operations_tenant
+
+CHANGE = "tenants.change_tenant"
+_COLOURS = {"active": "success", "suspended": "danger", "ending": "warning", "deleted": "info"}
+
+
+class OperatedAdmin(ModelAdmin):
+    """Rows that operations write: what one refuses is said on the page that was asked."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return _or_say(request, lambda: super(OperatedAdmin, self).changeform_view(request, *args, **kwargs))
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return _or_say(request, lambda: super(OperatedAdmin, self).delete_view(request, *args, **kwargs))
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return _or_say(request, lambda: super(OperatedAdmin, self).changelist_view(request, *args, **kwargs))
+
+
+def _or_say(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return view()
+    except PortalError as refusal:
+        messages.error(request, str(refusal))
+        return redirect(request.get_full_path())
+
+
+class MembershipInline(TabularInline):
+    """Who belongs to whom, to look at: a role is changed on the membership's own page."""
+
+    model = Membership
+    fields = readonly_fields = ("user", "tenant", "role", "created_at", "last_seen_at")
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    tab = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).select_related("user", "tenant")
+
+
+class TenantForm(forms.ModelForm):
+    """A tenant's name is judged here as the operation judges it; a new one may have its first owner invited."""
+
+    first_owner = forms.EmailField(
+        label=_("First owner’s e-mail address"),
+        required=False,
+        help_text=_("They get an invitation, whether they have an account or not."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def clean_name(self) -> str:
+        """Tidy the name, and compare it with others'."""
+        try:
+            return operations_tenant.free_name(self.cleaned_data["name"], besides=self.instance if self.instance.pk else None)
+        except PortalError as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+
+    def clean_slug(self) -> str:
+        """Refuse the portal's own addresses."""
+        slug = str(self.cleaned_data["slug"])
+        if slug in operations_tenant.RESERVED:
+            raise forms.ValidationError(_("This is a word of the portal’s own addresses."))
+        return slug
+
+
+class ReasonForm(BaseDialogForm):
+    """Why a tenant is suspended, in words that its members read."""
+
+    reason = forms.CharField(
+        label=_("Why? Its members read it."), max_length=operations_tenant.REASON_LENGTH, widget=UnfoldAdminTextInputWidget
+    )
+
+
+class NameForm(BaseDialogForm):
+    """The tenant's name, typed to confirm."""
+
+    name = forms.CharField(label=_("Type the tenant’s name to confirm"), widget=UnfoldAdminTextInputWidget)
+
+
+def _button(
+    name: str, run: Callable[[Membership, Any], str], *, title: Any, consequence: Any, form: Any = None, **more: Any
+) -> Any:
+    """Make a button of a tenant's page that names the consequence in a dialog, and then runs an operation as operator."""
+
+    def act(model_admin: Any, request: HttpRequest, filled: Any, object_id: str) -> HttpResponse:
+        tenant = model_admin.get_object(request, object_id)
+        if tenant is None:
+            raise Http404
+        try:
+            by = access.as_operator(cast("User", request.user), tenant, permission=CHANGE)
+            messages.success(request, run(by, filled.cleaned_data))
+        except PortalError as refusal:
+            messages.warning(request, str(refusal))
+        return HttpResponseClientRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
+
+    act.__name__ = name
+    dialog = {"title": title, "description": consequence, "form_submit_text": title, "form_class": form}
+    return action(description=title, url_path=name.replace("_", "-"), dialog=dialog, permissions=["change"], **more)(act)
+
+
+def _suspend(by: Membership, filled: Any) -> str:
+    operations_tenant.suspend_tenant(by=by, reason=filled["reason"])
+    return gettext("%(tenant)s is suspended.") % {"tenant": by.tenant}
+
+
+def _resume(by: Membership, _filled: Any) -> str:
+    operations_tenant.resume_tenant(by=by)
+    return gettext("%(tenant)s is no longer suspended.") % {"tenant": by.tenant}
+
+
+def _end(by: Membership, filled: Any) -> str:
+    due_at = operations_tenant.ask_for_deletion(by=by, name=filled["name"])
+    return gettext("%(tenant)s will be deleted at %(date)s.") % {"tenant": by.tenant, "date": f"{due_at:%F %R %Z}"}
+
+
+def _keep(by: Membership, _filled: Any) -> str:
+    operations_tenant.keep_tenant(by=by)
+    return gettext("%(tenant)s is not deleted after all.") % {"tenant": by.tenant}
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """How tenants stand; those that are gone are shown when they are asked for."""
+
+    title = _("standing")
+    parameter_name = "standing"
+    _QUERIES = {
+        "active": Q(suspended_at=None, deletion_due_at=None),
+        "suspended": Q(suspended_at__isnull=False, deleted_at=None),
+        "ending": Q(deletion_due_at__isnull=False, deleted_at=None),
+        "deleted": Q(deleted_at__isnull=False),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("active", _("active")),
+            ("suspended", _("suspended")),
+            ("ending", _("to be deleted")),
+            ("deleted", _("deleted")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> QuerySet[Tenant]:
+        wanted = self._QUERIES.get(str(self.value()))
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+@admin.register(Tenant)
+class TenantAdmin(OperatedAdmin):
+    form = TenantForm
+    list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
+    list_filter = (StandingFilter,)
+    search_fields = ("name", "slug")
+    readonly_fields = ("suspended_at", "suspended_reason", "deletion_due_at", "deleted_at")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (MembershipInline,)
+    show_full_result_count = False
+    actions_detail = ("suspend", "resume", "end", "keep", "export")
+
+    suspend = _button(
+        "suspend",
+        _suspend,
+        title=_("Suspend"),
+        consequence=_("Its engines are paused and members can only look. Nothing is deleted."),
+        form=ReasonForm,
+        icon="pause_circle",
+        variant=ActionVariant.WARNING,
+    )
+    resume = _button(
+        "resume",
+        _resume,
+        title=_("Lift the suspension"),
+        consequence=_("Members can work again. Engines start when somebody opens them."),
+        icon="play_circle",
+        variant=ActionVariant.PRIMARY,
+    )
+    end = _button(
+        "end",
+        _end,
+        title=_("Delete"),
+        consequence=_("It stands still at once. After the time of grace engines, data, members and tokens are gone for good."),
+        form=NameForm,
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    keep = _button(
+        "keep",
+        _keep,
+        title=_("Take the deletion back"),
+        consequence=_("It stands as before."),
+        icon="undo",
+        variant=ActionVariant.PRIMARY,
+    )
+
+    @action(description=_("Export"), url_path="download", icon="download", permissions=["change"])
+    def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect("operator_tenant_export", pk=object_id)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        return super().get_queryset(request).annotate(member_count=Count("memberships"))
+
+    def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
+        limits = (("max_running", "max_instances"), ("may_burst", "burst_after_seconds"))
+        if obj is None:
+            return ("name", "slug", "first_owner", *limits)
+        return ("name", "slug", ("suspended_at", "suspended_reason"), ("deletion_due_at", "deleted_at"), *limits)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "slug") if obj else self.readonly_fields
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        tenant = Tenant.objects.filter(pk=object_id).first()
+        offered = _offered(tenant) if tenant is not None else set()
+        return [each for each in super().get_actions_detail(request, object_id) if each.path in offered]
+
+    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (not isinstance(obj, Tenant) or obj.deleted_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # rows of tenants stay; `end` is the way
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        operator = cast("User", request.user)
+        if not change:
+            operations_tenant.found_tenant(tenant=obj, by=operator, owner_address=form.cleaned_data["first_owner"])
+            return
+        name = obj.name
+        obj.name = Tenant.objects.values_list("name", flat=True).get(pk=obj.pk)
+        operations_tenant.rename_tenant(by=access.as_operator(operator, obj, permission=CHANGE), name=name)
+        obj.name = name
+        limits = [field for field in form.changed_data if field not in {"name", "slug", "first_owner"}]
+        if limits:
+            obj.save(update_fields=limits)
+
+    @display(description=_("members"), ordering="member_count")
+    def member_count(self, tenant: Any) -> int:
+        return int(tenant.member_count)
+
+    @display(
+        description=_("standing"), label={"active": "success", "suspended": "danger", "ending": "warning", "deleted": "info"}
+    )
+    def standing(self, tenant: Tenant) -> tuple[str, Any]:
+        if tenant.deleted_at is not None:
+            return "deleted", _("deleted")
+        if tenant.deletion_due_at is not None:
+            return "ending", _("to be deleted")
+        return ("suspended", _("suspended")) if tenant.suspended_at else ("active", _("active"))
+
+
+def _offered(tenant: Tenant) -> set[str]:
+    """Which buttons fit how the tenant stands; whether they are allowed, the operations say."""
+    if tenant.deleted_at is not None:
+        return {"download"}
+    suspension = "suspend" if tenant.suspended_at is None else "resume"
+    return {"download", suspension, "end" if tenant.deletion_due_at is None else "keep"}
+
+
+class MembershipForm(forms.ModelForm):
+    """Only a role changes: who leaves one tenant for another has two memberships, and what hangs on the one goes with it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"user", "tenant"} & set(self.fields):
+            self.fields[name].disabled = self.instance.pk is not None
+
+
+@admin.register(Membership)
+class MembershipAdmin(OperatedAdmin):
+    form = MembershipForm
+    list_display = ("user", "tenant", "role", "created_at", "last_seen_at")
+    list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
+    list_filter_submit = True
+    list_select_related = ("user", "tenant")
+    search_fields = ("user__username", "user__email", "tenant__name")
+    autocomplete_fields = ("user", "tenant")
+    readonly_fields = ("last_seen_at",)
+    show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        permission = "tenants.change_membership" if change else "tenants.add_membership"
+        by = access.as_operator(cast("User", request.user), obj.tenant, permission=permission)
+        if change:
+            operations.change_role(member=obj, by=by, role=obj.role)
+        else:
+            stored = operations.add_member(user=obj.user, role=obj.role, by=by)
+            obj.pk, obj.created_at = stored.pk, stored.created_at  # Django's page goes on with this row
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        by = access.as_operator(cast("User", request.user), obj.tenant, permission="tenants.delete_membership")
+        operations.remove_member(member=obj, by=by)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        for each in queryset.select_related("user", "tenant"):
+            self.delete_model(request, each)

@@ -1,0 +1,122 @@
+"""What the pages of a team show."""
+
+from dataclasses import dataclass
+
+from allauth.account.models import EmailAddress
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants import access
+from tenants.access import Action
+from tenants.errors import NotVisible
+from tenants.invitations.models import Invitation
+from tenants.models import Membership, Role, User
+from tenants.team.operations import may_manage
+
+ROLE_WORDS: dict[str, str | Promise] = {
+    Role.OWNER: _("Everything, and alone: makes owners, renames and deletes the tenant."),
+    Role.ADMIN: _("Everybody’s engines, members, limits and tokens. Enters an engine only where it is shared."),
+    Role.MEMBER: _("Launches engines and works with them and their data."),
+    Role.FINANCE: _("Sees everybody’s costs and manages budgets. Launches nothing."),
+    Role.VIEWER: _("Sees which engines there are and who is in the team. Launches nothing."),
+}
+"""What a role may do, in one line each; `tenants.access` decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """A role, its word, and what it may do."""
+
+    value: str
+    word: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """One member as the reader of the page sees them."""
+
+    member: Membership
+    is_self: bool
+    is_changeable: bool
+    is_removable: bool
+    sign_in: list[str | Promise]
+    """How they sign in; empty where that is not for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """One invitation that nobody has used yet."""
+
+    invitation: Invitation
+    role: str
+    manageable: bool
+
+
+def members_of(reader: Membership) -> list[MemberRow]:
+    """Return the members by name, with what the reader may do to each; one query for all of them."""
+    members = list(Membership.objects.filter(tenant=reader.tenant).select_related("user").order_by(Lower("user__username")))
+    owners = [each for each in members if each.role == Role.OWNER and each.user.is_active]
+    manages = access.may(reader, Action.MANAGE_MEMBERS)
+    return [_row(member, reader, manages=manages, is_last_owner=owners == [member]) for member in members]
+
+
+def member_in(reader: Membership, pk: int) -> Membership:
+    """Return one member of the reader's tenant. Raises NotVisible."""
+    found = Membership.objects.select_related("user", "tenant").filter(tenant=reader.tenant, pk=pk).first()
+    if found is None:
+        raise NotVisible(_("There is no such member."))
+    return found
+
+
+def every_role() -> list[RoleRow]:
+    """Return the roles, from the one that may most."""
+    return [RoleRow(role.value, str(role.label), str(ROLE_WORDS[role])) for role in Role]
+
+
+def offered_roles(reader: Membership) -> list[RoleRow]:
+    """Return the roles that the reader may give."""
+    return [row for row in every_role() if may_manage(reader, [row.value])]
+
+
+def invitations_of(reader: Membership) -> list[InvitationRow]:
+    """Return the pending invitations of the reader's tenant, newest first."""
+    words = dict(Role.choices)
+    pending = reader.tenant.invitations.pending().select_related("invited_by")
+    return [InvitationRow(each, str(words[each.role]), may_manage(reader, [each.role])) for each in pending]
+
+
+def invitation_in(reader: Membership, slug: str) -> Invitation:
+    """Return one pending invitation of the reader's tenant. Raises NotVisible."""
+    found = reader.tenant.invitations.pending().filter(slug=slug).first()
+    if found is None:
+        raise NotVisible(_("There is no such invitation any more."))
+    return found
+
+
+def invitations_to(user: User) -> list[InvitationRow]:
+    """Return the invitations that wait for a person, at addresses that they have proved to be theirs."""
+    proved = EmailAddress.objects.filter(user=user, verified=True).values_list(Lower("email"), flat=True)
+    waiting = Invitation.objects.open(timezone.now()).alias(lower=Lower("address")).filter(lower__in=list(proved))
+    words = dict(Role.choices)
+    found = waiting.select_related("tenant", "invited_by")
+    return [InvitationRow(each, str(words[each.role]), manageable=False) for each in found if each.tenant.is_open]
+
+
+def ways_in(user: User) -> list[str | Promise]:
+    """Return how a person signs in."""
+    return [_("Password")] if user.has_usable_password() else []
+
+
+def _row(member: Membership, reader: Membership, *, manages: bool, is_last_owner: bool) -> MemberRow:
+    is_self = member.user_id == reader.user_id
+    manageable = manages and may_manage(reader, [member.role]) and not is_last_owner
+    return MemberRow(
+        member=member,
+        is_self=is_self,
+        is_changeable=manageable,
+        is_removable=manageable and not is_self,
+        sign_in=ways_in(member.user) if manages else [],
+    )
