@@ -103,10 +103,10 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 
 @admin.register(Tenant)
 class TenantAdmin(RightsAdmin):
-    list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
+    list_display = ("name", "slug", "standing", "member_count", "created_at")
     list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
     search_fields = ("name", "slug")
-    fields = ("name", "slug", "suspended_at", ("max_running", "max_instances"), ("may_burst", "burst_after_seconds"))
+    fields = ("name", "slug", "suspended_at", ("may_burst", "burst_after_seconds"))
     prepopulated_fields = {"slug": ("name",)}
     inlines = (MembershipInline,)
     show_full_result_count = False

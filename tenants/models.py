@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 # Tables of this app, as Django finds models here.
 import tenants.audit.models
-import tenants.notifications.models  # noqa: F401
+import tenants.notifications.models
+import tenants.quotas.models  # noqa: F401
 
 
 class User(AbstractUser):
@@ -44,10 +45,6 @@ class Tenant(models.Model):
     name = models.CharField(_("name"), max_length=80, unique=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
-    max_running = models.PositiveIntegerField(
-        _("running instances, at most"), default=5, help_text=_("Counts instances that run, start or wait for a GPU.")
-    )
-    max_instances = models.PositiveIntegerField(_("instances, at most"), default=50)
     may_burst = models.BooleanField(
         _("may use the cloud"), default=False, help_text=_("Where it costs more: when no GPU is free on premises.")
     )

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Share, Volume
 from tenants.models import Membership, Role, Tenant, User
+from tenants.quotas.models import Quota
 
 _numbers = itertools.count(1)
 ENGINE_DOUBLE = Path(__file__).parent / "contract" / "engine_double.py"
@@ -27,6 +28,13 @@ def make_tenant(slug: str, **fields: Any) -> Tenant:
 
 def join(user: User, tenant: Tenant, role: str = Role.MEMBER) -> Membership:
     return Membership.objects.create(user=user, tenant=tenant, role=role)
+
+
+def cap(tenant: Tenant, *, gpu_class: GpuClass | None = None, **limits: int | None) -> None:
+    """Set ceilings as operators would, e.g. running=1; GPUs in thousandths."""
+    for measure, limit in limits.items():
+        row = {"author": "operator", "gpu_class": gpu_class, "measure": measure}
+        Quota.objects.update_or_create(tenant=tenant, **row, defaults={"limit": limit})
 
 
 def make_gpu_class(slug: str = "cpu-small", **fields: Any) -> GpuClass:

@@ -21,6 +21,7 @@ from tenants.models import Membership, Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
+from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 
 
@@ -57,12 +58,24 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     make_api_token(by=Membership.objects.get(user=alice), instance=instance, wanted=wanted)
     when = {"action": "stop", "days": 1, "at": time(18), "time_zone": "UTC", "done_until": timezone.now()}
     Schedule.objects.create(tenant=acme, instance=instance, made_by=alice, **when)
+    Quota.objects.create(tenant=acme, author="tenant", user=alice, measure="gpus", limit=500)
+    about = {"measure": "gpus", "wanted": 1000, "reason": "Secret plans need it."}
+    QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
     return instance
 
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
-ADMINS_ONLY = {"release_tighten", "release_remove_own", "team_schedule_add"}
+ADMINS_ONLY = {
+    "limits_approve",
+    "limits_pass_on",
+    "limits_refuse",
+    "limits_remove",
+    "limits_set",
+    "release_remove_own",
+    "release_tighten",
+    "team_schedule_add",
+}
 QUERIES = {"volume_file": {"path": PICTURE}, "volume_thumbnail": {"path": PICTURE}}
 
 
@@ -74,7 +87,9 @@ def address(name: str, route: str, instance: Instance) -> str:
     if "<slug:key_id>" in route:
         known["key_id"] = instance.api_tokens.get().key_id
     if "<int:pk>" in route:
-        known["pk"] = instance.schedules.get().pk
+        tenant, kind = instance.tenant, name.partition("_")[0]
+        of_limits = tenant.quotas.get() if name == "limits_remove" else tenant.quota_requests.get()
+        known["pk"] = (of_limits if kind == "limits" else instance.schedules.get()).pk
     return reverse(name, kwargs=known, query=QUERIES.get(name))
 
 

@@ -24,6 +24,11 @@ def _choices(states: type[DesiredState] | type[InstanceState]) -> list[tuple[str
     return [(state.value, state.value) for state in states]
 
 
+_GIVEN_UP = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
+COUNTED = models.Q(desired_state=DesiredState.RUNNING) & ~(_GIVEN_UP | models.Q(state=InstanceState.DELETED))
+"""What counts as running against limits: what runs, or will without anybody asking again."""
+
+
 class InstanceQuerySet(models.QuerySet["Instance"]):
     """Domain names for common filters."""
 
@@ -32,9 +37,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.filter(tenant_id=membership.tenant_id).exclude(state=InstanceState.DELETED)
 
     def counted(self) -> Self:
-        """Instances that count against their tenant's limits: those that run, or will without anybody asking again."""
-        given_up = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
-        return self.filter(desired_state=DesiredState.RUNNING).exclude(given_up | models.Q(state=InstanceState.DELETED))
+        """Instances that count as running against limits."""
+        return self.filter(COUNTED)
 
     def placed(self, *, cluster_id: int, gpu_class_id: int, pool: str) -> Self:
         """Instances whose slots of this class count there: one that was placed before its cluster was divided counts in every
