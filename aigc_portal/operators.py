@@ -29,6 +29,7 @@ _ICONS = {
     "tenants.Tenant": "apartment",
     "tenants.Membership": "badge",
     "tenants.User": "person",
+    "tenants.QuotaRequest": "speed",
     "tenants.Notification": "notifications",
     "tenants.Delivery": "outgoing_mail",
     "tenants.WebhookEndpoint": "webhook",
@@ -66,7 +67,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "engines.Capacity",
             ],
         ),
-        (_("People"), ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken"]),
+        (
+            _("People"),
+            ["tenants.Tenant", "tenants.Membership", "tenants.QuotaRequest", "tenants.User", "auth.Group", "gateway.ApiToken"],
+        ),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge"]),
     ]

@@ -19,6 +19,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 import tenants.notifications.admin  # noqa: F401 - registers its tables, as Django looks for admins here
 from tenants.models import Membership, Tenant, User
+from tenants.quotas.admin import CeilingInline, save_ceilings
+from tenants.quotas.models import Quota
 from tenants.rights import announce_rights_on_commit
 
 # Operators sign in as everybody does: rate limits and second factors hold for them too.
@@ -108,11 +110,17 @@ class TenantAdmin(RightsAdmin):
     search_fields = ("name", "slug")
     fields = ("name", "slug", "suspended_at", ("may_burst", "burst_after_seconds"))
     prepopulated_fields = {"slug": ("name",)}
-    inlines = (MembershipInline,)
+    inlines = (MembershipInline, CeilingInline)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         return super().get_queryset(request).annotate(member_count=Count("memberships"))
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is Quota:
+            save_ceilings(request, form.instance, formset)
+        else:
+            super().save_formset(request, form, formset, change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()

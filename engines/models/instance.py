@@ -167,6 +167,12 @@ class Instance(models.Model):
         return self.applied_generation if self.restart_due else self.generation
 
     @property
+    def counts(self) -> bool:
+        """Whether it counts as running against limits; COUNTED is the same in SQL."""
+        given_up = self.state == InstanceState.FAILED and not self.retry_due
+        return self.desired_state == DesiredState.RUNNING and self.state != InstanceState.DELETED and not given_up
+
+    @property
     def stop_epoch(self) -> int:
         """The newest epoch that must not run any more when the current workload is stopped."""
         return self.applied_generation if self.desired_state == DesiredState.RUNNING else self.generation

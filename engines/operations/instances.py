@@ -163,8 +163,7 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     pool = instance.pool if instance.volume.provisioned_at else ""
     place = choose_place(instance.engine_version, gpu_class, tenant=tenant, wanted=instance.cluster, pool=pool)
     given_up = instance.state == InstanceState.FAILED and not instance.retry_due
-    counted = instance.desired_state == DesiredState.RUNNING and not given_up
-    before, after = (presence_of(instance.owner_id, each, counted=counted) for each in (instance.gpu_class, gpu_class))
+    before, after = (presence_of(instance.owner_id, each, counted=instance.counts) for each in (instance.gpu_class, gpu_class))
     standing_of(tenant, instance.owner).require(-before, after, classes=[gpu_class])
     old, instance.gpu_class, instance.pool = instance.gpu_class, gpu_class, place.pool
     instance.generation += 1  # a reconciler that read the old class must not start it

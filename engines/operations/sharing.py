@@ -121,10 +121,10 @@ def _require_able(instance: Instance, person: User, action: Action) -> None:
 
 
 def _require_room(instance: Instance, tenant: Tenant, to: User) -> None:
-    counted = Instance.objects.counted().filter(pk=instance.pk).exists()
     size_gib = instance.volume.size_gib
     before, after = (
-        presence_of(owner_id, instance.gpu_class, counted=counted, size_gib=size_gib) for owner_id in (instance.owner_id, to.pk)
+        presence_of(owner_id, instance.gpu_class, counted=instance.counts, size_gib=size_gib)
+        for owner_id in (instance.owner_id, to.pk)
     )
     standing_of(tenant, to).require(-before, after, classes=[instance.gpu_class])
 

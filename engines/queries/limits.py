@@ -1,18 +1,19 @@
-"""What the Limits tab shows: every limit with its use, whom it concerns, and what was asked for."""
+"""What pages show of limits: every one with its use, whom it concerns, and what was asked for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
-from engines.amounts import Amount, used_in
-from engines.models import GpuClass
-from engines.quotas import Limit, Standing, Use
+from engines.amounts import Amount, run_of, used_in
+from engines.models import GpuClass, Instance
+from engines.quotas import Limit, Standing, Use, standing_of
 from tenants import access
 from tenants.access import Action
 from tenants.models import Membership, Role, Tenant, User
 from tenants.quotas.measures import Measure, shown
 from tenants.quotas.models import Quota, QuotaRequest, QuotaRequestStep
+from tenants.quotas.refusal import told
 
 CLOSED_SHOWN = 20
 
@@ -96,3 +97,23 @@ def _requests(membership: Membership) -> QuerySet[QuotaRequest]:
     steps = Prefetch("steps", QuotaRequestStep.objects.select_related("by"))
     rows = QuotaRequest.objects.filter(tenant=membership.tenant_id).select_related("asker", "gpu_class").prefetch_related(steps)
     return rows if access.may(membership, Action.MANAGE_LIMITS) else rows.filter(asker=membership.user_id)
+
+
+def limits_on(instance: Instance, *, reader: User) -> dict[str, object]:
+    """Return the limits that the instance counts against when it runs, and what stands in the way if it rests. Two queries."""
+    uses, shortage = _of_run(instance, reader)
+    return {"uses": uses, "shortage": "" if instance.counts else shortage}
+
+
+def shortage_of(instance: Instance, *, reader: User) -> str:
+    """Say which limit keeps an instance that rests from running, with a link to ask for more; empty if none does."""
+    return _of_run(instance, reader)[1]
+
+
+def _of_run(instance: Instance, reader: User) -> tuple[list[Use], str]:
+    standing = standing_of(instance.tenant, instance.owner)
+    uses = [
+        use for use in standing.uses(run_of(instance.owner_id, instance.gpu_class), classes=[instance.gpu_class]) if use.added
+    ]
+    exceeded = next((use for use in uses if use.exceeded), None)
+    return uses, told(standing.refusal(exceeded), reader) if exceeded else ""

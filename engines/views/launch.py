@@ -60,7 +60,7 @@ def _launched(membership: Membership, form: LaunchForm) -> bool:
     except NameTaken as refusal:
         form.add_error("name", str(refusal))
     except PortalError as refusal:
-        form.add_error(None, told(refusal, membership.user_id))
+        form.add_error(None, told(refusal, membership.user))
     return not form.errors
 
 
@@ -86,5 +86,5 @@ def _limits(standing: Standing, choices: Choices) -> dict[str, object]:
     exceeded = next((use for use in uses if use.exceeded), None)
     return {
         "uses": [use for use in uses if use.added],
-        "shortage": told(standing.refusal(exceeded), standing.owner.pk) if exceeded else "",
+        "shortage": told(standing.refusal(exceeded), standing.owner) if exceeded else "",
     }

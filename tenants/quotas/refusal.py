@@ -25,11 +25,11 @@ def ask_address(tenant_slug: str, scope: Scope) -> str:
     return f"{reverse('limits_ask', args=[tenant_slug])}?{filled}"
 
 
-def told(refusal: PortalError, user_id: int) -> str:
-    """Return the sentence, with a link to ask for more where this person can: of their own limit, or of the whole tenant's."""
+def told(refusal: PortalError, reader: object) -> str:
+    """Return the sentence, with a link to ask for more where this user can: of their own limit, or of the whole tenant's."""
     if not isinstance(refusal, LimitReached):
         return str(refusal)
-    if not refusal.scope.whole_tenant and refusal.scope.user_id != user_id:
+    if not refusal.scope.whole_tenant and refusal.scope.user_id != getattr(reader, "pk", None):
         return str(refusal)
     return format_html('{} <a href="{}">{}</a>', str(refusal), ask_address(refusal.tenant_slug, refusal.scope), _("Ask for more"))
 

@@ -10,7 +10,7 @@ from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, Tenant
 from tenants.quotas.ceilings import ceilings_over
 from tenants.quotas.measures import Scope, shown
-from tenants.quotas.models import QuotaRequest, QuotaRequestStep
+from tenants.quotas.models import REASON_LENGTH, QuotaRequest, QuotaRequestStep
 from tenants.quotas.operations import lock_limits, own_limit, raise_own_limit, set_quota
 from tenants.quotas.refusal import CannotAsk
 from tenants.quotas.telling import tell_admins, tell_asker
@@ -23,8 +23,8 @@ Kind = QuotaRequestStep.Kind
 def ask_for_more(*, by: Membership, scope: Scope, wanted: int, reason: str) -> QuotaRequest:
     """Ask for so much, for oneself or the whole tenant; owners' and admins' requests for the tenant go to operators at once."""
     access.require(by, Action.LAUNCH)
-    if not reason.strip():
-        raise CannotAsk(_("Say what you need it for."))
+    if not 0 < len(reason.strip()) <= REASON_LENGTH:
+        raise CannotAsk(_("Say what you need it for, in %(limit)d characters at most.") % {"limit": REASON_LENGTH})
     _require_more(by, scope, wanted)
     request = QuotaRequest(
         tenant=by.tenant,
@@ -125,6 +125,8 @@ def _lock_pending(by: Membership, request: QuotaRequest) -> QuotaRequest:
 
 def _step(request: QuotaRequest, by: Membership, kind: str, *, amount: int | None = None, word: str = "") -> None:
     """Write down what happened to it, in its history and in the audit log."""
+    if len(word) > REASON_LENGTH:
+        raise CannotAsk(_("A word is %(limit)d characters at most.") % {"limit": REASON_LENGTH})
     if kind != Kind.ASKED:
         request.state = State(kind)
         request.save(update_fields=["state", "granted"])
