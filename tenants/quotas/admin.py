@@ -86,6 +86,14 @@ def save_ceilings(request: HttpRequest, tenant: Tenant, formset: BaseInlineFormS
             set_quota(by=by, scope=Scope(cleaned["measure"], gpu_class.pk if gpu_class else None), limit=cleaned["amount"])
 
 
+_WAITS = Case(
+    When(state=QuotaRequest.State.PASSED_ON, then=Value(0)),
+    When(state=QuotaRequest.State.OPEN, then=Value(1)),
+    default=Value(2),
+)
+"""What waits for operators comes first, then what waits for admins."""
+
+
 class WordForm(ActionForm):
     """The choice of an action, with a word to whoever asked."""
 
@@ -117,26 +125,30 @@ class QuotaRequestAdmin(ModelAdmin):
     list_filter_submit = True
     list_select_related = ("tenant", "asker", "gpu_class")
     search_fields = ("tenant__name", "asker__username", "reason")
-    readonly_fields = fields = (
+    fields = (
         ("tenant", "asker"),
         ("measure", "gpu_class", "whole_tenant"),
         ("wanted_shown", "granted_shown"),
         "reason",
         ("state", "created_at"),
     )
+    readonly_fields = (
+        "tenant",
+        "asker",
+        "measure",
+        "gpu_class",
+        "whole_tenant",
+        "wanted_shown",
+        "granted_shown",
+        "reason",
+        "state",
+        "created_at",
+    )
     inlines = (StepInline,)
+    ordering = (_WAITS, "-created_at", "-pk")
     action_form = WordForm
     actions = ("approve", "refuse")
     show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[QuotaRequest]:
-        """Those that wait for operators come first, then those that wait for admins."""
-        waits = Case(
-            When(state=QuotaRequest.State.PASSED_ON, then=Value(0)),
-            When(state=QuotaRequest.State.OPEN, then=Value(1)),
-            default=Value(2),
-        )
-        return super().get_queryset(request).order_by(waits, "-created_at", "-pk")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
