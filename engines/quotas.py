@@ -96,6 +96,10 @@ class Use:
         return self.used >= self.limit.limit
 
     @property
+    def left(self) -> int:
+        return self.limit.limit - self.used
+
+    @property
     def near(self) -> bool:
         """Whether it is nearly or wholly used, which is worth a colour."""
         return self.used * 10 >= self.limit.limit * 9

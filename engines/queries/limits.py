@@ -1,6 +1,6 @@
 """What pages show of limits: every one with its use, whom it concerns, and what was asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
@@ -46,8 +46,27 @@ class SetLimit:
 
 
 def all_uses(standing: Standing) -> list[Use]:
-    """Return every limit that concerns the person, those included that classes give every tenant. One query."""
-    return standing.uses(classes=GpuClass.objects.filter(hidden=False, max_per_tenant__isnull=False))
+    """Return every limit that concerns the person, those included that classes of some cluster give every tenant. One query.
+
+    Of all classes together first, then class by class.
+    """
+    offered = GpuClass.objects.filter(hidden=False, max_per_tenant__isnull=False, capacities__slots__gt=0).distinct()
+    order = {measure: place for place, measure in enumerate(Measure.values)}
+
+    def place(use: Use) -> tuple[str, int]:
+        return (use.limit.gpu_class.name if use.limit.gpu_class else "", order[use.limit.measure])
+
+    return sorted(standing.uses(classes=offered), key=place)
+
+
+def tightest(uses: Iterable[Use]) -> list[Use]:
+    """Return, of each measure that would be added to, the limit that leaves least."""
+    found: dict[str, Use] = {}
+    for use in uses:
+        other = found.get(use.limit.measure)
+        if use.added and (other is None or use.left < other.left):
+            found[use.limit.measure] = use
+    return [found[measure] for measure in Measure.values if measure in found]
 
 
 def people_of(tenant: Tenant) -> list[PersonRow]:
@@ -112,8 +131,6 @@ def shortage_of(instance: Instance, *, reader: User) -> str:
 
 def _of_run(instance: Instance, reader: User) -> tuple[list[Use], str]:
     standing = standing_of(instance.tenant, instance.owner)
-    uses = [
-        use for use in standing.uses(run_of(instance.owner_id, instance.gpu_class), classes=[instance.gpu_class]) if use.added
-    ]
+    uses = standing.uses(run_of(instance.owner_id, instance.gpu_class), classes=[instance.gpu_class])
     exceeded = next((use for use in uses if use.exceeded), None)
-    return uses, told(standing.refusal(exceeded), reader) if exceeded else ""
+    return tightest(uses), told(standing.refusal(exceeded), reader) if exceeded else ""

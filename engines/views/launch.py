@@ -13,6 +13,7 @@ from engines.forms import LaunchForm
 from engines.operations.instances import launch_instance
 from engines.queries.choices import Choices, choices_of, launchable
 from engines.queries.launching import offered_engines
+from engines.queries.limits import tightest
 from engines.quotas import Standing, standing_of
 from engines.views.membership import PortalRequest, member
 from tenants import access
@@ -84,7 +85,5 @@ def _limits(standing: Standing, choices: Choices) -> dict[str, object]:
         return {"uses": [], "shortage": ""}
     uses = standing.uses(amount, classes=[choices.option.gpu_class])
     exceeded = next((use for use in uses if use.exceeded), None)
-    return {
-        "uses": [use for use in uses if use.added],
-        "shortage": told(standing.refusal(exceeded), standing.owner) if exceeded else "",
-    }
+    refusal = told(standing.refusal(exceeded), standing.owner) if exceeded else ""
+    return {"uses": tightest(uses), "shortage": refusal}

@@ -64,6 +64,7 @@ class CeilingInline(TabularInline):
     fields = ("measure", "gpu_class", "amount", "set_by", "set_at")
     readonly_fields = ("set_by", "set_at")
     autocomplete_fields = ("gpu_class",)
+    hide_title = True
     verbose_name = gettext_lazy("ceiling")
     verbose_name_plural = gettext_lazy("ceilings")
     tab = True
@@ -109,7 +110,12 @@ class StepInline(TabularInline):
     model = QuotaRequestStep
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("at", "kind", "by", "by_operator", "amount", "word")
+    hide_title = True
+    fields = readonly_fields = ("at", "kind", "by", "by_operator", "much", "word")
+
+    @display(description=gettext_lazy("how much"))
+    def much(self, step: QuotaRequestStep) -> str:
+        return "–" if step.amount is None else shown(step.request.measure, step.amount)
 
     def has_add_permission(self, request: HttpRequest, obj: QuotaRequest | None = None) -> bool:
         return False
@@ -120,7 +126,7 @@ class StepInline(TabularInline):
 
 @admin.register(QuotaRequest)
 class QuotaRequestAdmin(ModelAdmin):
-    list_display = ("tenant", "asker", "measure", "gpu_class", "whole_tenant", "wanted_shown", "reason", "standing", "created_at")
+    list_display = ("tenant", "asker", "what", "reason", "standing", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_filter_submit = True
     list_select_related = ("tenant", "asker", "gpu_class")
@@ -186,6 +192,12 @@ class QuotaRequestAdmin(ModelAdmin):
                 done += 1
         if done:
             messages.success(request, _("Decided: %(count)d") % {"count": done})
+
+    @display(description=gettext_lazy("what"), ordering="measure")
+    def what(self, asked: QuotaRequest) -> str:
+        whom = _("the whole team") if asked.whole_tenant else ""
+        parts = (asked.get_measure_display(), asked.gpu_class, whom)
+        return f"{shown(asked.measure, asked.wanted)} × {' · '.join(str(part) for part in parts if part)}"
 
     @display(description=gettext_lazy("wanted"))
     def wanted_shown(self, asked: QuotaRequest) -> str:
