@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.quotas.refusal import told
 
 
 class PortalErrorMiddleware:
@@ -24,6 +25,6 @@ class PortalErrorMiddleware:
             raise Http404 from exception
         if isinstance(exception, PortalError):
             denied = isinstance(exception, NotAllowed)
-            context = {"refusal": str(exception), "denied": denied}
+            context = {"refusal": told(exception, getattr(request, "user", None)), "denied": denied}
             return render(request, "refused.html", context, status=403 if denied else 422)
         return None

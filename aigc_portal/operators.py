@@ -29,6 +29,7 @@ _ICONS = {
     "tenants.Tenant": "apartment",
     "tenants.Membership": "badge",
     "tenants.User": "person",
+    "tenants.QuotaRequest": "speed",
     "tenants.Notification": "notifications",
     "tenants.Delivery": "outgoing_mail",
     "tenants.WebhookEndpoint": "webhook",
@@ -70,7 +71,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         (
             _("People"),
-            ["tenants.Tenant", "tenants.Membership", "tenants.User", "auth.Group", "gateway.ApiToken", "tenants.AuditEvent"],
+            [
+                *("tenants.Tenant", "tenants.Membership", "tenants.QuotaRequest", "tenants.User", "auth.Group"),
+                *("gateway.ApiToken", "tenants.AuditEvent"),
+            ],
         ),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
         (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"]),

@@ -292,6 +292,7 @@ class GpuClass(Entry):
     memory_mib: Count | None = None
     resource: LabelKey | None = None
     count: Count = 1
+    part_millis: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     extra_limits: dict[LabelKey, Quantity] = {}
     node_selector: dict[LabelKey, LabelValue] = {}
     affinity_preferred: list[NodePreference] = []

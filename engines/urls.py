@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from engines.views import actions, file_content, files, instance, instances, launch, logs, release, sharing, volumes
+from engines.views import (
+    actions,
+    file_content,
+    files,
+    instance,
+    instances,
+    launch,
+    limit_requests,
+    limits,
+    logs,
+    release,
+    sharing,
+    volumes,
+)
 
 urlpatterns = [
     path("", instances.index, name="instances"),
@@ -30,6 +43,14 @@ urlpatterns = [
     path("release/limits/remove/", release.remove_own, name="release_remove_own"),
     path("release/schedules/", release.add_to_team, name="team_schedule_add"),
     path("release/schedules/<int:pk>/remove/", release.remove, name="schedule_remove"),
+    path("team/limits/", limits.index, name="limits"),
+    path("team/limits/set/", limits.set_limit, name="limits_set"),
+    path("team/limits/<int:pk>/remove/", limits.remove, name="limits_remove"),
+    path("team/limits/ask/", limit_requests.ask, name="limits_ask"),
+    path("team/limits/requests/<int:pk>/withdraw/", limit_requests.withdraw, name="limits_withdraw"),
+    path("team/limits/requests/<int:pk>/approve/", limit_requests.approve, name="limits_approve"),
+    path("team/limits/requests/<int:pk>/refuse/", limit_requests.refuse, name="limits_refuse"),
+    path("team/limits/requests/<int:pk>/pass-on/", limit_requests.pass_on, name="limits_pass_on"),
     path("data/", volumes.index, name="volumes"),
     path("data/<slug:slug>/", files.show, name="volume"),
     path("data/<slug:slug>/usage/", files.usage, name="volume_usage"),

@@ -24,6 +24,7 @@ from gateway.waiting_page import WaitingPage
 from gateway.wakes import wake_by_click, wake_by_itself
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.models import Membership, User
+from tenants.quotas.refusal import told
 
 
 @require_GET
@@ -87,7 +88,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     except (NotVisible, NotAllowed):
         raise
     except PortalError as error:
-        refusal = str(error)
+        refusal = told(error, request.user)
     return _acted(request, slug, asked=asked, refusal=refusal)
 
 

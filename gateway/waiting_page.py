@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from engines.faces import Face, face_of
 from engines.models import Instance, InstanceEvent
+from engines.queries.limits import shortage_of
 from engines.queries.phases import Step, queue_position, seconds_until_ready, steps_of
 from engines.reasons import Explanation
 from engines.states import COMING_UP, DesiredState, InstanceState
@@ -122,7 +123,12 @@ class WaitingPage:
 
     @property
     def starts_by_itself(self) -> bool:
-        return self.can_start and self.question is None
+        return self.can_start and self.question is None and not self.shortage
+
+    @cached_property
+    def shortage(self) -> str:
+        """The limit that stands in the way of a start, and where to ask for more; empty if none does."""
+        return shortage_of(self.instance, reader=self.membership.user) if self.can_start else ""
 
     @property
     def can_cancel(self) -> bool:

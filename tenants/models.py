@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 # Tables of this app, as Django finds models here.
 import tenants.audit.models
 import tenants.invitations.models
-import tenants.notifications.models  # noqa: F401
+import tenants.notifications.models
+import tenants.quotas.models  # noqa: F401
 from tenants.names import NAME_LENGTH
 
 
@@ -68,10 +69,6 @@ class Tenant(models.Model):
     suspended_reason = models.CharField(_("why it is suspended"), max_length=200, blank=True, help_text=_("Its members read it."))
     deletion_due_at = models.DateTimeField(_("to be deleted at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
-    max_running = models.PositiveIntegerField(
-        _("running instances, at most"), default=5, help_text=_("Counts instances that run, start or wait for a GPU.")
-    )
-    max_instances = models.PositiveIntegerField(_("instances, at most"), default=50)
     may_burst = models.BooleanField(
         _("may use the cloud"), default=False, help_text=_("Where it costs more: when no GPU is free on premises.")
     )

@@ -12,6 +12,7 @@ from django.utils.crypto import get_random_string
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Share, Volume
 from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, Tenant, User
+from tenants.quotas.models import Quota
 
 _numbers = itertools.count(1)
 ENGINE_DOUBLE = Path(__file__).parent / "contract" / "engine_double.py"
@@ -36,6 +37,13 @@ def invite(tenant: Tenant, address: str, role: str = Role.MEMBER, **fields: Any)
     """A pending invitation whose link nobody has."""
     defaults = {"expires_at": timezone.now() + timedelta(days=7), "token_digest": get_random_string(64), "issues": 1}
     return Invitation.objects.create(tenant=tenant, address=address, role=role, **defaults | fields)
+
+
+def cap(tenant: Tenant, *, gpu_class: GpuClass | None = None, **limits: int | None) -> None:
+    """Set ceilings as operators would, e.g. running=1; GPUs in thousandths."""
+    for measure, limit in limits.items():
+        row = {"author": "operator", "gpu_class": gpu_class, "measure": measure}
+        Quota.objects.update_or_create(tenant=tenant, **row, defaults={"limit": limit})
 
 
 def make_gpu_class(slug: str = "cpu-small", **fields: Any) -> GpuClass:

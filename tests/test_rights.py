@@ -16,6 +16,7 @@ from tests import factories
 from tests.test_routes import PICTURE, ROUTES, address, everything_written, make_secret
 
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
+MINE = "mine"  # what only whoever began it may take back
 NEEDS = {
     "api-token-revoke": OPERATE,
     "audit": ADMIN,
@@ -44,6 +45,14 @@ NEEDS = {
     "instance_when_free": OPERATE,
     "instances": SEE,
     "launch": LAUNCH,
+    "limits": SEE,
+    "limits_approve": ADMIN,
+    "limits_ask": LAUNCH,
+    "limits_pass_on": ADMIN,
+    "limits_refuse": ADMIN,
+    "limits_remove": ADMIN,
+    "limits_set": ADMIN,
+    "limits_withdraw": MINE,
     "notifications": SEE,
     "notifications_choices": SEE,
     "notifications_read": SEE,
@@ -89,7 +98,7 @@ NEEDS = {
 }
 MEMBER = {SEE, LAUNCH}
 PEOPLE: dict[str, tuple[str | None, set[str]]] = {
-    "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, COSTS}),
+    "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, COSTS, MINE}),
     "guest": (Role.MEMBER, MEMBER | {VISIT, WAKE}),
     "guest with everybody": (Role.MEMBER, MEMBER | {VISIT, WAKE}),
     "guest whose time is over": (Role.MEMBER, MEMBER),

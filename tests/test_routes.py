@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -21,6 +22,7 @@ from tenants.models import Membership, Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
+from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 
 
@@ -58,13 +60,25 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     when = {"action": "stop", "days": 1, "at": time(18), "time_zone": "UTC", "done_until": timezone.now()}
     Schedule.objects.create(tenant=acme, instance=instance, made_by=alice, **when)
     factories.invite(acme, "secret.plans@example.org")
+    Quota.objects.create(tenant=acme, author="tenant", user=alice, measure="gpus", limit=500)
+    about = {"measure": "gpus", "wanted": 1000, "reason": "Secret plans need it."}
+    QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
     return instance
 
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
 OWNERS_PAGES = ("webhook", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
-ADMINS_ONLY = {"release_tighten", "release_remove_own", "team_schedule_add"}
+ADMINS_ONLY = {
+    "limits_approve",
+    "limits_pass_on",
+    "limits_refuse",
+    "limits_remove",
+    "limits_set",
+    "release_remove_own",
+    "release_tighten",
+    "team_schedule_add",
+}
 QUERIES = {"volume_file": {"path": PICTURE}, "volume_thumbnail": {"path": PICTURE}}
 
 
@@ -80,9 +94,18 @@ def address(name: str, route: str, instance: Instance) -> str:
     if "<slug:key_id>" in route:
         known["key_id"] = instance.api_tokens.get().key_id
     if "<int:pk>" in route:
-        member = instance.owner.memberships.get(tenant=instance.tenant)
-        known["pk"] = member.pk if name.startswith("team_member") else instance.schedules.get().pk
+        known["pk"] = _row_of(name, instance).pk
     return reverse(name, kwargs=known, query=QUERIES.get(name))
+
+
+def _row_of(name: str, instance: Instance) -> Model:
+    """The row that an address names by its number."""
+    tenant = instance.tenant
+    if name.startswith("team_member"):
+        return instance.owner.memberships.get(tenant=tenant)
+    if name.startswith("limits_"):
+        return tenant.quotas.get() if name == "limits_remove" else tenant.quota_requests.get()
+    return instance.schedules.get()
 
 
 def everything_written() -> dict[str, list[tuple[object, ...]]]:

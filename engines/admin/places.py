@@ -43,7 +43,7 @@ class GpuClassAdmin(AuditedAdmin):
     list_filter_submit = True
     search_fields = ("name", "slug", "summary")
     fieldsets = (
-        (None, {"fields": (("name", "slug"), "summary", ("vendor", "sharing"), ("memory_mib", "count"))}),
+        (None, {"fields": (("name", "slug"), "summary", ("vendor", "sharing"), ("memory_mib", "count", "part_millis"))}),
         (_("Resources"), {"fields": (("cpu_millis", "ram_mib"), "resource", "extra_limits", "dra")}),
         (
             _("Placement on Kubernetes"),

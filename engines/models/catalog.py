@@ -165,6 +165,14 @@ class GpuClass(models.Model):
     memory_mib = models.PositiveIntegerField(_("GPU memory, MiB"), default=0)
     resource = models.CharField(_("resource"), max_length=100, blank=True, help_text=_("Extended resource, e.g. nvidia.com/gpu."))
     count = models.PositiveIntegerField(_("count"), default=1)
+    part_millis = models.PositiveIntegerField(
+        _("counts as, thousandths of a GPU"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Of each instance, against limits. Empty: whole devices by their count, a share as one GPU, none without a GPU."
+        ),
+    )
     cpu_millis = models.PositiveIntegerField(_("CPU, thousandths of a core"), default=1000)
     ram_mib = models.PositiveIntegerField(_("memory, MiB"), default=4096)
     extra_limits = models.JSONField(_("further limits"), default=dict, blank=True)
@@ -196,6 +204,15 @@ class GpuClass(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def gpu_millis(self) -> int:
+        """What an instance of it counts as against limits of GPUs, in thousandths of one; `gpu_millis_of` is the same in SQL."""
+        if self.part_millis is not None:
+            return self.part_millis
+        if self.vendor == self.Vendor.CPU:
+            return 0
+        return 1000 * self.count if self.sharing == self.Sharing.EXCLUSIVE else 1000
 
 
 class Cluster(models.Model):

@@ -25,6 +25,11 @@ def _choices(states: type[DesiredState] | type[InstanceState]) -> list[tuple[str
     return [(state.value, state.value) for state in states]
 
 
+_GIVEN_UP = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
+COUNTED = models.Q(desired_state=DesiredState.RUNNING) & ~(_GIVEN_UP | models.Q(state=InstanceState.DELETED))
+"""What counts as running against limits: what runs, or will without anybody asking again."""
+
+
 class InstanceQuerySet(models.QuerySet["Instance"]):
     """Domain names for common filters."""
 
@@ -33,9 +38,8 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         return self.filter(tenant_id=membership.tenant_id).exclude(state=InstanceState.DELETED)
 
     def counted(self) -> Self:
-        """Instances that count against their tenant's limits: those that run, or will without anybody asking again."""
-        given_up = models.Q(state=InstanceState.FAILED, settled_generation__gte=models.F("generation"))
-        return self.filter(desired_state=DesiredState.RUNNING).exclude(given_up | models.Q(state=InstanceState.DELETED))
+        """Instances that count as running against limits."""
+        return self.filter(COUNTED)
 
     def placed(self, *, cluster_id: int, gpu_class_id: int, pool: str) -> Self:
         """Instances whose slots of this class count there: one that was placed before its cluster was divided counts in every
@@ -164,6 +168,12 @@ class Instance(models.Model):
     def failed_generation(self) -> int:
         """The wish that fails if the workload fails now: a wish for a fresh run is not touched by the old one's end."""
         return self.applied_generation if self.restart_due else self.generation
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts as running against limits; COUNTED is the same in SQL."""
+        given_up = self.state == InstanceState.FAILED and not self.retry_due
+        return self.desired_state == DesiredState.RUNNING and self.state != InstanceState.DELETED and not given_up
 
     @property
     def stop_epoch(self) -> int:

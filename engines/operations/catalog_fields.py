@@ -64,6 +64,7 @@ def gpu_class_fields(gpu_class: schema.GpuClass) -> dict[str, Any]:
         "memory_mib": gpu_class.memory_mib or 0,
         "resource": gpu_class.resource or "",
         "count": gpu_class.count,
+        "part_millis": gpu_class.part_millis,
         "cpu_millis": gpu_class.cpu_millis,
         "ram_mib": gpu_class.ram_mib,
         "extra_limits": gpu_class.extra_limits,

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import hints, live
+from engines.amounts import launch_of, presence_of, run_of
 from engines.auditing import record_instance
 from engines.clusters import namespace_of
 from engines.errors import NameTaken, Unavailable
@@ -18,12 +19,13 @@ from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_instance, lock_tenant
 from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
 from engines.operations.wishes import record_wish, wish
+from engines.quotas import standing_of
 from engines.reasons import Reason
 from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
+from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, Tenant
 
 _AUDITED = {
@@ -51,12 +53,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     """Ask for a running instance with a volume of its own, or with an existing one; the reconciler does the rest."""
     access.require(membership, Action.LAUNCH)
     tenant = lock_tenant(membership.tenant_id)
-    _require_room(tenant, gpu_class)
-    if tenant.instances.exclude(state=InstanceState.DELETED).count() >= tenant.max_instances:
-        raise QuotaExceeded(
-            _("%(tenant)s has reached its limit of %(limit)d instances. Delete one, or ask an operator for more.")
-            % {"tenant": tenant, "limit": tenant.max_instances}
-        )
+    wanted = launch_of(membership.user_id, gpu_class, size_gib=0 if volume else size_gib)
+    standing_of(tenant, membership.user).require(wanted, classes=[gpu_class])
     if engine_version.status == EngineVersion.Status.DRAFT:
         raise Unavailable(_("This engine version is not published."))
     if engine_version.engine.hidden:
@@ -65,8 +63,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
-    wanted, pool = (volume.cluster, volume.pool) if volume else (cluster, "")
-    place = choose_place(engine_version, gpu_class, tenant=tenant, wanted=wanted, pool=pool)
+    there, pool = (volume.cluster, volume.pool) if volume else (cluster, "")
+    place = choose_place(engine_version, gpu_class, tenant=tenant, wanted=there, pool=pool)
     name = _free_name(tenant, name)
     owner = membership.user
     if volume is None:
@@ -138,7 +136,8 @@ def resume_instance(*, instance: Instance, by: Membership) -> None:
     failed = instance.state == InstanceState.FAILED
     if instance.desired_state == DesiredState.RUNNING and not (failed and not instance.retry_due):
         return
-    _require_room(tenant, instance.gpu_class, instance)
+    wanted = run_of(instance.owner_id, instance.gpu_class)
+    standing_of(tenant, instance.owner).require(wanted, classes=[instance.gpu_class])
     require_turn(instance.cluster, instance.gpu_class, tenant)
     _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
 
@@ -146,11 +145,9 @@ def resume_instance(*, instance: Instance, by: Membership) -> None:
 @transaction.atomic
 def restart_instance(*, instance: Instance, by: Membership) -> None:
     """Ask for a fresh run of the engine on the same data."""
-    tenant = lock_tenant(by.tenant_id)
     instance = lock_instance(instance, by)
     if instance.state != InstanceState.RUNNING or instance.desired_state != DesiredState.RUNNING:
         raise Unavailable(_("%(name)s does not run, so it cannot be restarted. Resume it instead.") % {"name": instance.name})
-    _require_room(tenant, instance.gpu_class, instance)
     _wish(instance, by, Reason.RESTARTED, restart_generation=instance.generation + 1)
 
 
@@ -182,8 +179,8 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     pool = instance.pool if instance.volume.provisioned_at else ""
     place = choose_place(instance.engine_version, gpu_class, tenant=tenant, wanted=instance.cluster, pool=pool)
     given_up = instance.state == InstanceState.FAILED and not instance.retry_due
-    if instance.desired_state == DesiredState.RUNNING and not given_up:
-        _require_room(tenant, gpu_class, instance)
+    before, after = (presence_of(instance.owner_id, each, counted=instance.counts) for each in (instance.gpu_class, gpu_class))
+    standing_of(tenant, instance.owner).require(-before, after, classes=[gpu_class])
     old, instance.gpu_class, instance.pool = instance.gpu_class, gpu_class, place.pool
     instance.generation += 1  # a reconciler that read the old class must not start it
     if given_up:
@@ -218,24 +215,6 @@ def _wish(
 ) -> None:
     wish(instance, reason, by=by.user, **changes)
     record_instance(_AUDITED[reason], instance, by, **(details or {}))
-
-
-def _require_room(tenant: Tenant, gpu_class: GpuClass, instance: Instance | None = None) -> None:
-    """Refuse a run beyond the tenant's limits; an instance's own run does not count against it."""
-    running = tenant.instances.counted()
-    if instance is not None:
-        running = running.exclude(pk=instance.pk)
-    if running.count() >= tenant.max_running:
-        raise QuotaExceeded(
-            _("%(tenant)s has reached its limit of %(limit)d running instances. Pause one, or ask an operator for more.")
-            % {"tenant": tenant, "limit": tenant.max_running}
-        )
-    limit = gpu_class.max_per_tenant
-    if limit is not None and running.filter(gpu_class=gpu_class).count() >= limit:
-        raise QuotaExceeded(
-            _("%(tenant)s may run at most %(limit)d at once on %(gpu_class)s. Pause one, or choose another class.")
-            % {"tenant": tenant, "limit": limit, "gpu_class": gpu_class}
-        )
 
 
 def _free_name(tenant: Tenant, name: str, besides: Instance | None = None) -> str:

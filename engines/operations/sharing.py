@@ -7,17 +7,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import hints, live
+from engines.amounts import presence_of
 from engines.auditing import record_instance
 from engines.errors import Unavailable
 from engines.models import Handover, Instance, InstanceEvent, Share, Volume, VolumeFact
-from engines.operations.locks import lock_instance
+from engines.operations.locks import lock_instance, lock_tenant
+from engines.quotas import standing_of
 from engines.reasons import Reason
 from engines.telling import tell_handed_over, tell_share_ended, tell_shared
 from engines.volume_facts import note_volume
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible
-from tenants.models import Membership, User
+from tenants.models import Membership, Tenant, User
 
 
 @transaction.atomic
@@ -73,9 +75,14 @@ def end_share(*, share: Share, by: Membership) -> None:
 
 @transaction.atomic
 def hand_over_instance(*, instance: Instance, by: Membership, to: User) -> None:
-    """Give the instance and its volume to another member; all shares end, and what it costs from now on is the new owner's."""
+    """Give the instance and its volume to another member; all shares end, and what it costs from now on is the new owner's.
+
+    Refused where it would exceed a limit of theirs.
+    """
+    tenant = lock_tenant(by.tenant_id)
     instance, now = lock_instance(instance, by), timezone.now()
     _require_able(instance, to, Action.LAUNCH)
+    _require_room(instance, tenant, to)
     former = instance.owner
     Instance.objects.filter(pk=instance.pk).update(owner=to)
     Volume.objects.filter(pk=instance.volume_id).update(owner=to)
@@ -125,6 +132,15 @@ def _require_able(instance: Instance, person: User, action: Action) -> None:
 def _audited(share: Share) -> dict[str, object]:
     until = None if share.until is None else share.until.isoformat(timespec="seconds")
     return {"guest": share.member.username if share.member else "everybody", "until": until}
+
+
+def _require_room(instance: Instance, tenant: Tenant, to: User) -> None:
+    size_gib = instance.volume.size_gib
+    before, after = (
+        presence_of(owner_id, instance.gpu_class, counted=instance.counts, size_gib=size_gib)
+        for owner_id in (instance.owner_id, to.pk)
+    )
+    standing_of(tenant, to).require(-before, after, classes=[instance.gpu_class])
 
 
 def _described(share: Share) -> str:

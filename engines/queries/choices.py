@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from engines.amounts import Amount, launch_of
 from engines.models import Engine, EngineVersion, GpuClass, Instance, Volume
 from engines.queries.launching import (
     ClassOption,
@@ -15,6 +16,7 @@ from engines.queries.launching import (
     usable_class,
 )
 from engines.queries.volumes import attachable_volumes
+from engines.quotas import Standing
 from tenants.models import Membership
 
 T = TypeVar("T")
@@ -71,6 +73,13 @@ class Choices:
         """Return the GPU classes that no cluster here has for this version."""
         return [each for each in self.options if not each.total]
 
+    def amount(self, owner_id: int) -> Amount | None:
+        """Return what the launch would add, as far as it can be told."""
+        if self.option is None:
+            return None
+        new_gib = int(self.size_gib) if self.storage == "new" and self.size_gib.isdecimal() and len(self.size_gib) < 6 else 0
+        return launch_of(owner_id, self.option.gpu_class, size_gib=new_gib)
+
     @property
     def initial(self) -> dict[str, object]:
         """Return the form's fields."""
@@ -94,7 +103,7 @@ class Launchable:
     volume: Volume | None
 
 
-def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: Mapping[str, str]) -> Choices:
+def choices_of(membership: Membership, standing: Standing, engines: Sequence[EngineOption], wanted: Mapping[str, str]) -> Choices:
     """Complete what was wanted; what is not on offer is replaced, never invented."""
     last = last_launch(membership)
     offer = _first(
@@ -110,7 +119,7 @@ def choices_of(membership: Membership, engines: Sequence[EngineOption], wanted: 
     volumes = _volume_options(membership, version)
     storage = "attach" if wanted.get("storage") == "attach" and volumes else "new"
     volume = _chosen_volume(volumes, wanted.get("volume", "")) if storage == "attach" else None
-    options = class_options(membership, version, volume)
+    options = class_options(standing, version, volume)
     suggested = suggested_name(membership, offer.engine)
     typed = wanted.get("name", "")
     return Choices(

@@ -1,6 +1,5 @@
 """What can be launched, on what, with what chance."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,12 +7,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from engines.amounts import run_of
 from engines.capacity import launches_waiting, slots_taken
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Volume
 from engines.queries.phases import typical_phases, typical_start_seconds
+from engines.quotas import Standing
 from engines.sharing import clusters_shared_by_others, is_shared
 from tenants.models import Membership, Tenant
 
@@ -69,18 +70,6 @@ class ClassOption:
         return any(place.location == Cluster.Location.CLOUD for place in self.places)
 
 
-@dataclass(frozen=True)
-class Room:
-    """How much of the tenant's limit is used."""
-
-    running: int
-    limit: int
-
-    @property
-    def full(self) -> bool:
-        return self.running >= self.limit
-
-
 def offered_engines() -> list[EngineOption]:
     """Return engines with their launchable versions, those that can run here first; two queries."""
     kinds = set(Cluster.objects.filter(enabled=True).values_list("kind", flat=True))
@@ -103,25 +92,24 @@ def _engine_option(engine: Engine, versions: list[EngineVersion], kinds: set[str
     return EngineOption(engine, versions, runnable=any(version.cluster_kind in kinds for version in versions))
 
 
-def class_options(membership: Membership, version: EngineVersion, volume: Volume | None) -> list[ClassOption]:
+def class_options(standing: Standing, version: EngineVersion, volume: Volume | None) -> list[ClassOption]:
     """Return all classes on offer, usable and small ones first: where the tenant may launch, and the volume is if there is one.
 
-    Six queries, and one more for data in a cluster that is divided into pools.
+    Five queries, and one more for data in a cluster that is divided into pools.
     """
-    offers = _Offers(membership.tenant, version, volume)
+    offers = _Offers(standing.tenant, version, volume)
     history = typical_phases(version)
-    mine = _per_class(membership.tenant.instances.counted())
     options = []
     for each in GpuClass.objects.filter(hidden=False):
         places = offers.places(each)
-        refusal = offers.refusal(each) or _refusal(each, version, mine[each.pk])
+        refusal = offers.refusal(each) or _refusal(each, version) or _shortage(standing, each)
         options.append(
             ClassOption(
                 gpu_class=each,
                 places=places,
                 waiting=offers.waiting(each),
                 start_seconds=typical_start_seconds(history.get(each.pk, {})),
-                burst_seconds=_burst_seconds(membership.tenant, places, volume),
+                burst_seconds=_burst_seconds(standing.tenant, places, volume),
                 silent=offers.silent(each),
                 refusal=refusal,
             )
@@ -130,12 +118,11 @@ def class_options(membership: Membership, version: EngineVersion, volume: Volume
 
 
 def usable_class(membership: Membership, version: EngineVersion, volume: Volume | None, slug: str) -> GpuClass | None:
-    """Return the class if `class_options` would offer it without a refusal; three queries, or five of a shared one in a pool."""
+    """Return the class if `class_options` would offer it, limits aside; two queries, or four of a shared one in a pool."""
     found = GpuClass.objects.filter(hidden=False, slug=slug).first()
     if found is None:
         return None
-    mine = 0 if found.max_per_tenant is None else membership.tenant.instances.counted().filter(gpu_class=found).count()
-    refusal = _Offers(membership.tenant, version, volume, found).refusal(found) or _refusal(found, version, mine)
+    refusal = _Offers(membership.tenant, version, volume, found).refusal(found) or _refusal(found, version)
     return None if refusal else found
 
 
@@ -214,11 +201,6 @@ def _burst_seconds(tenant: Tenant, places: Sequence[Place], volume: Volume | Non
     return tenant.burst_after_seconds if full_here and movable and free.get(Cluster.Location.CLOUD) else None
 
 
-def room_of(tenant: Tenant) -> Room:
-    """Return how many of the tenant's instances count against its limit of running ones."""
-    return Room(tenant.instances.counted().count(), tenant.max_running)
-
-
 def last_launch(membership: Membership) -> Instance | None:
     """Return the member's newest instance, deleted or not: the next launch is likely to be like it."""
     mine = Instance.objects.filter(tenant_id=membership.tenant_id, owner_id=membership.user_id)
@@ -233,15 +215,15 @@ def suggested_name(membership: Membership, engine: Engine) -> str:
     return next(name for name in candidates if name.casefold() not in names)
 
 
-def _per_class(instances: QuerySet[Instance]) -> Counter[int]:
-    return Counter(dict(instances.order_by().values_list("gpu_class_id").annotate(Count("pk"))))
-
-
-def _refusal(gpu_class: GpuClass, version: EngineVersion, mine: int) -> str:
+def _refusal(gpu_class: GpuClass, version: EngineVersion) -> str:
     if gpu_class.memory_mib < version.min_gpu_memory_mib:
         needed = version.min_gpu_memory_mib / 1024
         return _("%(version)s needs %(needed).0f GB of GPU memory.") % {"version": version, "needed": needed}
-    limit = gpu_class.max_per_tenant
-    if limit is not None and mine >= limit:
-        return _("Your team already runs as many of these as it may (%(limit)d).") % {"limit": limit}
     return ""
+
+
+def _shortage(standing: Standing, gpu_class: GpuClass) -> str:
+    """Say which limit the class would exceed; what any class would exceed is said once for all of them."""
+    uses = standing.uses(run_of(standing.owner.pk, gpu_class), classes=[gpu_class])
+    found = next((use for use in uses if use.exceeded and use.limit.concerns_class), None)
+    return standing.sentence(found) if found else ""

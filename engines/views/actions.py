@@ -26,6 +26,7 @@ from engines.states import COMING_UP
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
+from tenants.quotas.refusal import told
 
 Operation = Callable[..., None]
 
@@ -126,7 +127,7 @@ def _act(request: PortalRequest, tenant_slug: str, slug: str, operation: Operati
     except (NotVisible, NotAllowed):
         raise
     except PortalError as error:
-        refusal = str(error)
+        refusal = told(error, request.user)
     fresh = instance_in(membership, slug)
     render_part = fragments.render_page if request.POST.get("origin") == "page" else fragments.render_row
     context = {"fragment": mark_safe(render_part(fresh)), "refusal": refusal}  # noqa: S308 - a rendered template

@@ -16,6 +16,7 @@ from engines import fragments
 from engines.file_room import room_in
 from engines.forms import GpuClassForm, RenameForm
 from engines.queries.instances import InstanceRow, instance_in
+from engines.queries.limits import limits_on
 from engines.queries.logs import log_of
 from engines.queries.sharing import share_of, shares_of
 from engines.queries.timeline import timeline_of
@@ -28,6 +29,7 @@ from engines.views.release_page import release_context
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
+from tenants.quotas.refusal import told
 
 TABS: dict[str, Promise] = {
     "overview": gettext_lazy("Overview"),
@@ -76,7 +78,7 @@ def submit(
         except (NotVisible, NotAllowed):
             raise
         except PortalError as refusal:
-            bound.form.add_error(bound.field, str(refusal))
+            bound.form.add_error(bound.field, told(refusal, request.user))
         else:
             messages.success(request, done or _("Saved."))
             return redirect(reverse("instance", args=[membership.tenant.slug, row.instance.slug]) + f"?tab={bound.tab}")
@@ -117,7 +119,8 @@ def _files(request: PortalRequest, membership: Membership, row: InstanceRow) -> 
 
 
 def _overview(membership: Membership, row: InstanceRow) -> dict[str, object]:
-    return {"share": share_of(membership, row.instance) if row.rights.guest else None}
+    share = share_of(membership, row.instance) if row.rights.guest else None
+    return {"share": share, **(limits_on(row.instance, reader=membership.user) if row.rights.wake else {})}
 
 
 def _access(_membership: Membership, row: InstanceRow) -> dict[str, object]:

@@ -11,13 +11,16 @@ from django.views.decorators.http import require_http_methods
 from engines.errors import NameTaken
 from engines.forms import LaunchForm
 from engines.operations.instances import launch_instance
-from engines.queries.choices import choices_of, launchable
-from engines.queries.launching import offered_engines, room_of
+from engines.queries.choices import Choices, choices_of, launchable
+from engines.queries.launching import offered_engines
+from engines.queries.limits import tightest
+from engines.quotas import Standing, standing_of
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
+from tenants.quotas.refusal import told
 
 
 @require_http_methods(["GET", "POST"])
@@ -58,7 +61,7 @@ def _launched(membership: Membership, form: LaunchForm) -> bool:
     except NameTaken as refusal:
         form.add_error("name", str(refusal))
     except PortalError as refusal:
-        form.add_error(None, str(refusal))
+        form.add_error(None, told(refusal, membership.user))
     return not form.errors
 
 
@@ -68,7 +71,19 @@ def _page(request: PortalRequest, membership: Membership, refused: LaunchForm | 
     if not engines:
         return render(request, "engines/launch_nothing.html", {"membership": membership})
     wanted: Mapping[str, str] = (request.POST or request.GET).dict()
-    choices = choices_of(membership, engines, wanted)
+    standing = standing_of(membership.tenant, membership.user)
+    choices = choices_of(membership, standing, engines, wanted)
     form = refused or LaunchForm(initial=choices.initial)
-    context = {"membership": membership, "choices": choices, "form": form, "room": room_of(membership.tenant)}
+    context = {"membership": membership, "choices": choices, "form": form, **_limits(standing, choices)}
     return render(request, "engines/launch.html", context, status=422 if form.errors else 200)
+
+
+def _limits(standing: Standing, choices: Choices) -> dict[str, object]:
+    """The limits that the launch would count against, and the first that it would exceed."""
+    amount = choices.amount(standing.owner.pk)
+    if amount is None or choices.option is None:
+        return {"uses": [], "shortage": ""}
+    uses = standing.uses(amount, classes=[choices.option.gpu_class])
+    exceeded = next((use for use in uses if use.exceeded), None)
+    refusal = told(standing.refusal(exceeded), standing.owner) if exceeded else ""
+    return {"uses": tightest(uses), "shortage": refusal}

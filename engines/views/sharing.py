@@ -16,6 +16,7 @@ from engines.sharing_forms import ExtendForm, HandOverForm, ShareChoiceForm, Sha
 from engines.views.instance_page import Bound, operable, submit
 from tenants.errors import PortalError
 from tenants.membership import PortalRequest
+from tenants.quotas.refusal import told
 
 
 @require_POST
@@ -68,7 +69,7 @@ def hand_over(request: PortalRequest, tenant_slug: str, slug: str) -> HttpRespon
         try:
             operations.hand_over_instance(instance=row.instance, by=membership, to=form.cleaned_data["to"])
         except PortalError as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, told(refusal, request.user))
         else:
             names = {"name": row.instance.name, "owner": form.cleaned_data["to"]}
             messages.success(request, _("“%(name)s” belongs to %(owner)s now.") % names)

@@ -27,6 +27,10 @@ def _engines(tenant_slug: str, _subject: str) -> str:
     return reverse("instances", args=[tenant_slug])
 
 
+def _limits(tenant_slug: str, _subject: str) -> str:
+    return reverse("limits", args=[tenant_slug])
+
+
 def _webhook(tenant_slug: str, subject: str) -> str:
     return reverse("webhook", args=[tenant_slug, subject])
 
@@ -166,6 +170,46 @@ _EVERY_KIND = (
         example={"name": "Dragon", "by": "anna", "to": "carol"},
     ),
     *TEAM_KINDS,
+    Kind(
+        name="limit_asked",
+        event="limit.asked",
+        category=Category.PEOPLE,
+        label=_("Somebody asks for a higher limit"),
+        title=_("%(by)s asks for a higher limit"),
+        sentence=_("%(why)s They want %(wanted)s: “%(reason)s”"),
+        link=_limits,
+        example={"by": "alice", "why": "It is about GPUs.", "wanted": "4", "reason": "Two shots are due on Friday."},
+    ),
+    Kind(
+        name="limit_raised",
+        event="limit.raised",
+        category=Category.PEOPLE,
+        label=_("A limit was raised because you asked"),
+        title=_("You have a higher limit"),
+        sentence=_("%(why)s %(by)s raised it to %(granted)s. %(word)s"),
+        link=_limits,
+        example={"by": "anna", "why": "It is about GPUs.", "granted": "4", "word": "Until Friday."},
+    ),
+    Kind(
+        name="limit_refused",
+        event="limit.refused",
+        category=Category.PEOPLE,
+        label=_("Your request for a higher limit was refused"),
+        title=_("Your request for a higher limit was refused"),
+        sentence=_("%(why)s %(by)s says: “%(word)s”"),
+        link=_limits,
+        example={"by": "anna", "why": "It is about GPUs.", "word": "Not this month."},
+    ),
+    Kind(
+        name="limit_passed_on",
+        event="limit.passed_on",
+        category=Category.PEOPLE,
+        label=_("Your request for a higher limit was passed on to operators"),
+        title=_("Operators decide about your request for a higher limit"),
+        sentence=_("%(why)s %(by)s passed it on, as only operators can raise this one. %(word)s"),
+        link=_limits,
+        example={"by": "anna", "why": "It is about GPUs.", "word": "I am for it."},
+    ),
     Kind(
         name="token_created",
         event="token.created",

@@ -22,6 +22,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from tenants import access
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
+from tenants.quotas.admin import CeilingInline, save_ceilings
+from tenants.quotas.models import Quota
 from tenants.team import operations, operations_tenant
 
 CHANGE = "tenants.change_tenant"
@@ -177,12 +179,12 @@ class StandingFilter(admin.SimpleListFilter):
 @admin.register(Tenant)
 class TenantAdmin(OperatedAdmin):
     form = TenantForm
-    list_display = ("name", "slug", "standing", "member_count", "max_running", "max_instances", "created_at")
+    list_display = ("name", "slug", "standing", "member_count", "created_at")
     list_filter = (StandingFilter,)
     search_fields = ("name", "slug")
     readonly_fields = ("suspended_at", "suspended_reason", "deletion_due_at", "deleted_at")
     prepopulated_fields = {"slug": ("name",)}
-    inlines = (MembershipInline,)
+    inlines = (MembershipInline, CeilingInline)
     show_full_result_count = False
     actions_detail = ("suspend", "resume", "end", "keep", "export")
 
@@ -229,7 +231,7 @@ class TenantAdmin(OperatedAdmin):
         return super().get_queryset(request).annotate(member_count=Count("memberships"))
 
     def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
-        limits = (("max_running", "max_instances"), ("may_burst", "burst_after_seconds"))
+        limits = (("may_burst", "burst_after_seconds"),)
         if obj is None:
             return ("name", "slug", "first_owner", *limits)
         return ("name", "slug", ("suspended_at", "suspended_reason"), ("deletion_due_at", "deleted_at"), *limits)
@@ -263,6 +265,12 @@ class TenantAdmin(OperatedAdmin):
         limits = [field for field in form.changed_data if field not in {"name", "slug", "first_owner"}]
         if limits:
             obj.save(update_fields=limits)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is Quota:
+            save_ceilings(request, form.instance, formset)
+        else:
+            super().save_formset(request, form, formset, change)
 
     @display(description=_("members"), ordering="member_count")
     def member_count(self, tenant: Any) -> int:

@@ -18,6 +18,7 @@ register = template.Library()
 _TABS: tuple[tuple[str, str | Promise, Action], ...] = (
     # Name of the first page, which the names of the others of this tab begin with; title; what it takes to open it.
     ("team", _("Members"), Action.SEE_TEAM),
+    ("limits", _("Limits"), Action.SEE_TEAM),
     ("sign_in_settings", _("Sign-in"), Action.MANAGE_MEMBERS),
     ("audit", _("Audit log"), Action.SEE_AUDIT),
     ("tenant_settings", _("Settings"), Action.MANAGE_TENANT),

@@ -51,7 +51,7 @@ def test_what_people_changed_stays():
     alice.set_password("a password of her own")
     alice.save()
     Membership.objects.filter(user=alice).update(role="admin")
-    Tenant.objects.filter(slug="acme").update(max_running=1)
+    Tenant.objects.filter(slug="acme").update(burst_after_seconds=1)
     before = everything()
     seed()
     assert everything() == before

@@ -27,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         alice = Person(stack)
         alice.sign_in("alice", DEMO_PASSWORD)
         world = World(stack, alice, directory, small_disk)
-        world.rows("UPDATE tenants_tenant SET max_running = 20 WHERE slug = 'acme'")
+        world.cap_running("acme", 20)
         yield world
         world.close()
 

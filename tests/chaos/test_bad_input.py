@@ -152,7 +152,7 @@ def test_what_is_not_on_offer_is_refused_and_nothing_is_written(world, wrong):
 
 
 def test_beyond_the_quota_a_launch_is_refused_with_what_to_do(world):
-    world.rows("UPDATE tenants_tenant SET max_running = 1 WHERE slug = 'bolt'")
+    world.cap_running("bolt", 1)
     bob = Person(world.stack)
     bob.sign_in("bob", DEMO_PASSWORD)
     bobs = World(world.stack, bob, world.directory, tenant="bolt")
@@ -161,7 +161,7 @@ def test_beyond_the_quota_a_launch_is_refused_with_what_to_do(world):
         before = bobs.rows("SELECT count(*) AS n FROM engines_instance")
         answer = bobs.try_launch("Bob's second", "steady")
         assert answer.status_code == 422
-        said = "Bolt Pictures has reached its limit of 1 running instances. Pause one, or ask an operator for more."
+        said = "This would exceed the limit of 1 running instances for Bolt Pictures: 1 in use, 1 more needed."
         assert said in sentences(answer.text)
         assert bobs.rows("SELECT count(*) AS n FROM engines_instance") == before
         remove(bobs, slug)

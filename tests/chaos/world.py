@@ -58,6 +58,13 @@ class World:
         wait_until(answered, seconds=PATIENCE_SECONDS, pause=0.1)
         return found
 
+    def cap_running(self, tenant: str, limit: int) -> None:
+        """Let the tenant run so many, as operators would."""
+        this = "FROM tenants_tenant WHERE slug = %s"
+        self.rows(f"DELETE FROM tenants_quota WHERE measure = 'running' AND tenant_id = (SELECT id {this})", tenant)
+        columns = 'tenant_id, author, role, measure, "limit", set_at'
+        self.rows(f"INSERT INTO tenants_quota ({columns}) SELECT id, 'operator', '', 'running', %s, now() {this}", limit, tenant)
+
     def _ask(self, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
         if self._connection is None or self._connection.closed:
             self._connection = self.connect()

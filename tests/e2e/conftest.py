@@ -33,13 +33,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+CAPPED = """
+from tenants.models import Tenant
+from tenants.quotas.models import Quota
+for tenant in Tenant.objects.all():
+    Quota.objects.create(tenant=tenant, author="operator", measure="running", limit=20)
+"""
+
+
 def make_room(stack: Stack, path: Path) -> None:
     """More slots than the demo has, and for everybody: the tests share the stack, and leave engines running."""
     catalog = yaml.safe_load((ROOT / "catalog" / "demo.yaml").read_text())
     catalog["clusters"][0]["slots"][0]["slots"] = 20
     path.write_text(yaml.safe_dump(catalog))
     stack.manage("load_catalog", str(path))
-    stack.manage("shell", "--no-imports", "-c", "from tenants.models import Tenant; Tenant.objects.update(max_running=20)")
+    stack.manage("shell", "--no-imports", "-c", CAPPED)
 
 
 @pytest.fixture(scope="module")

@@ -87,8 +87,7 @@ def test_many_refusals_are_summed_up(operator, acme, alice, cluster):
 
 
 def test_the_quota_holds_for_operators_too(operator, acme, alice, cluster):
-    acme.max_running = 0
-    acme.save()
+    factories.cap(acme, running=0)
     instance = make(acme, alice, cluster, state="stopped")
     [message] = act(operator, INSTANCES, "resume", instance)
     assert "limit of 0 running instances" in message

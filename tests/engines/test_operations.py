@@ -73,8 +73,7 @@ def test_two_tenants_may_use_one_name(launch, bob_in_bolt):
 
 
 def test_quota_of_running_instances(launch, acme):
-    acme.max_running = 1
-    acme.save()
+    factories.cap(acme, running=1)
     first = launch()
     assert "limit of 1 running instances" in refusal(lambda: launch(name="Second"))
     Instance.objects.filter(pk=first.pk).update(state=InstanceState.FAILED, settled_generation=1)
@@ -82,8 +81,7 @@ def test_quota_of_running_instances(launch, acme):
 
 
 def test_quota_of_instances(launch, acme):
-    acme.max_instances = 1
-    acme.save()
+    factories.cap(acme, instances=1)
     first = launch()
     assert "limit of 1 instances" in refusal(lambda: launch(name="Second"))
     Instance.objects.filter(pk=first.pk).update(state=InstanceState.DELETED)
@@ -94,7 +92,7 @@ def test_quota_of_a_gpu_class(launch, gpu_class):
     gpu_class.max_per_tenant = 1
     gpu_class.save()
     launch()
-    assert "may run at most 1 at once on cpu-small" in refusal(lambda: launch(name="Second"))
+    assert "limit of 1 running instances on cpu-small for Acme Studio" in refusal(lambda: launch(name="Second"))
 
 
 def test_a_draft_cannot_be_launched(launch):
@@ -188,8 +186,7 @@ def test_pause_and_resume_twice_is_once(instance, alice_in_acme):
 def test_resume_needs_room(instance, alice_in_acme, acme, alice, cluster):
     Instance.objects.filter(pk=instance.pk).update(state="stopped", desired_state="stopped")
     factories.make_instance(acme, alice, cluster, state="running")
-    acme.max_running = 1
-    acme.save()
+    factories.cap(acme, running=1)
     assert "limit of 1 running instances" in refusal(lambda: WISHES["resume"](instance, alice_in_acme))
 
 
@@ -311,8 +308,7 @@ def test_strangers_and_colleagues_leave_volumes_alone(instance, bob_in_bolt, acm
 
 
 def test_a_retry_that_nobody_has_acted_on_yet_takes_room(instance, alice_in_acme, acme, alice, cluster):
-    acme.max_running = 1
-    acme.save()
+    factories.cap(acme, running=1)
     Instance.objects.filter(pk=instance.pk).update(state="failed", settled_generation=1)
     other = factories.make_instance(acme, alice, cluster, state="failed", settled_generation=1)
     WISHES["resume"](instance, alice_in_acme)
@@ -326,7 +322,7 @@ def test_a_queued_instance_changes_to_no_class_whose_limit_is_reached(instance, 
     Instance.objects.filter(pk=instance.pk).update(state="queued")
     change = instances.change_gpu_class
     sentence = refusal(lambda: change(instance=instance, by=alice_in_acme, gpu_class=large))
-    assert "may run at most 1 at once on cpu-large" in sentence
+    assert "limit of 1 running instances on cpu-large for Acme Studio" in sentence
     Instance.objects.filter(pk=instance.pk).update(state="stopped", desired_state="stopped")
     change(instance=instance, by=alice_in_acme, gpu_class=large)
 

@@ -85,7 +85,7 @@ def test_a_class_too_small_and_one_used_up_are_refused(
 ) -> None:
     GpuClass.objects.filter(pk=gpu_class.pk).update(max_per_tenant=1)
     factories.make_instance(acme, alice, cluster, gpu_class=gpu_class, state=S.RUNNING)
-    assert "One of your choices is no longer offered." in as_alice.post("/acme/launch/", typed).content.decode()
+    assert "limit of 1 running instances on cpu-small" in as_alice.post("/acme/launch/", typed).content.decode()
     GpuClass.objects.filter(pk=gpu_class.pk).update(max_per_tenant=None, memory_mib=1)
     EngineVersion.objects.update(min_gpu_memory_mib=2)
     assert "One of your choices is no longer offered." in as_alice.post("/acme/launch/", typed).content.decode()
@@ -105,12 +105,12 @@ def test_a_taken_name_is_refused_beside_the_field(
 def test_a_full_tenant_is_told_before_and_refused_after(
     as_alice: Client, typed: dict[str, str], acme: Tenant, alice: User, cluster: Cluster
 ) -> None:
-    Tenant.objects.filter(pk=acme.pk).update(max_running=1)
+    factories.cap(acme, running=1)
     factories.make_instance(acme, alice, cluster, state=S.RUNNING)
-    assert "runs 1 of at most 1 engines" in as_alice.get("/acme/launch/").content.decode()
+    assert "the limit of 1 running instances for Acme Studio" in as_alice.get("/acme/launch/").content.decode()
     answer = as_alice.post("/acme/launch/", typed)
     assert answer.status_code == 422
-    assert "has reached its limit of 1 running instances" in answer.content.decode()
+    assert "the limit of 1 running instances for Acme Studio" in answer.content.decode()
     assert Instance.objects.count() == 1
 
 
@@ -204,7 +204,8 @@ def test_a_class_that_the_tenant_has_used_up_stays_in_sight(
     factories.make_instance(acme, alice, cluster, gpu_class=gpu_class, state=S.RUNNING)
     choices = as_alice.get("/acme/launch/").context["choices"]
     refusals = [(each.gpu_class.slug, each.refusal) for each in choices.present_options]
-    assert refusals == [(gpu_class.slug, "Your team already runs as many of these as it may (1).")]
+    said = "This would exceed the limit of 1 running instances on cpu-small for Acme Studio: 1 in use, 1 more needed."
+    assert refusals == [(gpu_class.slug, f"{said} Only operators can raise it.")]
     assert [each.gpu_class for each in choices.absent_options] == [absent]
 
 

@@ -353,8 +353,7 @@ def test_resuming_at_once_never_gives_them_to_both(
 
 @pytest.mark.django_db(transaction=True)
 def test_resume_and_admission_at_once_do_not_lock_each_other_out(acme, alice, alice_in_acme, shared, make_cluster):
-    acme.max_running = 20
-    acme.save()
+    factories.cap(acme, running=20)
     cluster = make_cluster(slots=8, gpu_class=shared)
     version = factories.make_engine_version("--never-listen", command=["/bin/sleep", "60"])
     rows = [

@@ -46,8 +46,7 @@ def launch(membership, version, gpu_class, number):
 
 @pytest.mark.parametrize("attempt", range(5))
 def test_simultaneous_launches_never_exceed_the_quota(attempt, acme, alice_in_acme, engine_version, gpu_class, cluster):
-    acme.max_running = 1
-    acme.save()
+    factories.cap(acme, running=1)
     results = together(lambda number: launch(alice_in_acme, engine_version, gpu_class, number))
     assert Counter(type(result) for result in results) == {Instance: 1, QuotaExceeded: AT_ONCE - 1}
     assert Instance.objects.count() == Volume.objects.count() == 1
@@ -57,8 +56,7 @@ def test_simultaneous_launches_never_exceed_the_quota(attempt, acme, alice_in_ac
 def test_simultaneous_launches_against_one_slot_admit_exactly_one(attempt, acme, alice_in_acme, gpu_class, make_cluster):
     """Admission alone, fifty times; with real engines below."""
     make_cluster(slots=1)
-    acme.max_running = AT_ONCE
-    acme.save()
+    factories.cap(acme, running=AT_ONCE)
     version = factories.make_engine_version("--never-listen", command=["/bin/sleep", "60"])
 
     def launch_and_reconcile(number):
@@ -78,8 +76,7 @@ def test_simultaneous_launches_against_one_slot_start_exactly_one_engine(
     acme, alice_in_acme, gpu_class, engine_version, make_cluster
 ):
     cluster = make_cluster(slots=1)
-    acme.max_running = AT_ONCE
-    acme.save()
+    factories.cap(acme, running=AT_ONCE)
     launched = together(lambda number: launch(alice_in_acme, engine_version, gpu_class, number))
     together(lambda number: reconcile(launched[number].pk))
 

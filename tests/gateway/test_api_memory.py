@@ -21,7 +21,7 @@ from gateway.gate import Gate
 from gateway.memory import KEEP_SECONDS, Memory
 from gateway.models import ApiToken
 from gateway.standing import look_up_in_thread
-from tenants.models import Tenant
+from tests import factories
 from tests.gateway.test_memory import Clock, Counted, without_database
 
 LOOK_UP_QUERIES = 3  # token with maker, instance with tenant, membership
@@ -240,12 +240,12 @@ def pause(row: Instance) -> None:
 
 async def test_a_refused_start_says_why_in_every_process(ask, gate, make_row, make_token, executor, clock):
     row, secret = await in_thread(lambda: ((row := make_row(**PAUSED)), make_token(row, scope="wake").secret))
-    await in_thread(lambda: Tenant.objects.update(max_running=0))
+    await in_thread(lambda: factories.cap(row.tenant, running=0))
     another = Gate(Memory(look_up_in_thread, executor, clock), executor)
     for each in (gate, another):
         answer = await ask(row, secret, gate=each)
         assert said(answer) == (503, b"15", "stopped")
-        assert "has reached its limit of 0 running instances" in json.loads(answer.body)["message"]
+        assert "the limit of 0 running instances for" in json.loads(answer.body)["message"]
     await in_thread(row.refresh_from_db)
     assert row.desired_state == "stopped"
 

@@ -244,11 +244,11 @@ def test_it_has_the_frame_of_its_tenant(make_row, alice_client):
 @pytest.mark.parametrize("part", [{}, PART], ids=["page", "part"])
 def test_a_refusal_is_said_on_the_page(make_row, acme, alice_client, part):
     instance = make_row(**PAUSED)
-    Tenant.objects.update(max_running=0)
+    factories.cap(acme, running=0)
     answer = alice_client.post(reverse("waking-start", args=[instance.slug]), {"rd": "/"}, headers=part)
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert "Acme Studio has reached its limit of 0 running instances." in page
+    assert "limit of 0 running instances for Acme Studio: 0 in use, 1 more needed. Only operators can raise it." in page
     assert ("<html" in page, "data-wake" in page) == (not part, False)
     assert wish_of(instance) == ("stopped", 1)
 

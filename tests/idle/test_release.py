@@ -423,8 +423,7 @@ def test_a_start_that_is_refused_is_told(launch, alice_in_acme, acme, ask):
     instance = launch()
     ask(instances.pause_instance, instance)
     drive(instance, "stopped")
-    acme.max_running = 0
-    acme.save()
+    factories.cap(acme, running=0)
     fire_at(schedule(alice_in_acme, instance, "start"), NOW)
     event = instance.events.last()
     assert event.reason == "schedule_failed"

@@ -86,7 +86,8 @@ def launch_all(count):
     """Instances and the members whose they are."""
     version, fleet = make_version(), []
     for team in range(TEAMS):
-        tenant = factories.make_tenant(f"team-{team}", max_running=count)
+        tenant = factories.make_tenant(f"team-{team}")
+        factories.cap(tenant, running=count)
         member = factories.join(factories.make_user(f"artist-{team}"), tenant)
         for number in range(count // TEAMS):
             choice = {"engine_version": version, "gpu_class": make_class(), "name": f"No. {number}"}

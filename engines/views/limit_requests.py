@@ -1,0 +1,122 @@
+"""Asking for a higher limit, and deciding about what others ask for."""
+
+from collections.abc import Callable
+from functools import partial
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from engines.limit_forms import AskForm, DecisionForm
+from engines.views.limits import limits_page
+from tenants import access
+from tenants.access import Action
+from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.membership import PortalRequest, member
+from tenants.models import Membership
+from tenants.quotas import requests as operations
+from tenants.quotas.models import QuotaRequest
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def ask(request: PortalRequest, tenant_slug: str) -> HttpResponse:
+    """Ask for more; the address may name the limit."""
+    membership = member(request, tenant_slug)
+    access.require(membership, Action.LAUNCH)
+    if request.method == "POST":
+        form = AskForm(request.POST, membership=membership)
+        if form.is_valid() and _asked(membership, form):
+            messages.success(request, _("Your request is on its way. You will be told what becomes of it."))
+            return redirect("limits", tenant_slug)
+    else:
+        form = AskForm(initial=request.GET.dict(), membership=membership)
+    context = {"membership": membership, "form": form}
+    return render(request, "engines/limits/ask.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def withdraw(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
+    """Take one's own request back."""
+    membership = member(request, tenant_slug)
+    wanted = _request_in(membership, pk)
+    if wanted.asker_id != membership.user_id:
+        raise NotAllowed(_("Only whoever asked can withdraw a request."))
+    return _decide(request, membership, partial(operations.withdraw_request, request=wanted), _("The request is withdrawn."))
+
+
+@require_POST
+@login_required
+def approve(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
+    """Raise the limit."""
+    membership, wanted, form = _decision(request, tenant_slug, pk)
+    if not form.is_valid():
+        return limits_page(request, membership, refusal=" ".join(map(str, form.errors.get("amount", [_("That is too long.")]))))
+    amount = form.cleaned_data["amount"]
+    apply = partial(
+        operations.approve_request,
+        request=wanted,
+        amount=wanted.wanted if amount is None else amount,
+        word=form.cleaned_data["word"],
+    )
+    return _decide(request, membership, apply, _("The limit is raised."))
+
+
+@require_POST
+@login_required
+def refuse(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
+    """Say no, and why."""
+    membership, wanted, form = _decision(request, tenant_slug, pk)
+    apply = partial(operations.refuse_request, request=wanted, word=_word(form))
+    return _decide(request, membership, apply, _("The request is refused."))
+
+
+@require_POST
+@login_required
+def pass_on(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
+    """Leave it to operators."""
+    membership, wanted, form = _decision(request, tenant_slug, pk)
+    apply = partial(operations.pass_on_request, request=wanted, word=_word(form))
+    return _decide(request, membership, apply, _("Operators have the request now."))
+
+
+def _asked(membership: Membership, form: AskForm) -> bool:
+    cleaned = form.cleaned_data
+    try:
+        operations.ask_for_more(by=membership, scope=form.scope, wanted=cleaned["amount"], reason=cleaned["reason"])
+    except (NotVisible, NotAllowed):
+        raise
+    except PortalError as refusal:
+        form.add_error(None, str(refusal))
+    return not form.errors
+
+
+def _decision(request: PortalRequest, tenant_slug: str, pk: int) -> tuple[Membership, QuotaRequest, DecisionForm]:
+    membership = member(request, tenant_slug)
+    access.require(membership, Action.MANAGE_LIMITS)
+    wanted = _request_in(membership, pk)
+    return membership, wanted, DecisionForm(request.POST, measure=wanted.measure)
+
+
+def _word(form: DecisionForm) -> str:
+    form.is_valid()
+    return str(form.cleaned_data.get("word", ""))
+
+
+def _request_in(membership: Membership, pk: int) -> QuotaRequest:
+    return get_object_or_404(QuotaRequest.objects.select_related("tenant"), pk=pk, tenant=membership.tenant)
+
+
+def _decide(request: PortalRequest, membership: Membership, apply: Callable[..., None], done: str) -> HttpResponse:
+    try:
+        apply(by=membership)
+    except (NotVisible, NotAllowed):
+        raise
+    except PortalError as refusal:
+        return limits_page(request, membership, refusal=str(refusal))
+    messages.success(request, done)
+    return redirect("limits", membership.tenant.slug)
