@@ -84,6 +84,11 @@ def may(membership: Membership, action: Action) -> bool:
     return action in _ALLOWED[membership.role]
 
 
+def allowed_to(role: str) -> frozenset[Action]:
+    """Return what members with the role may do."""
+    return _ALLOWED[role]
+
+
 def roles_that_may(action: Action) -> frozenset[str]:
     """Return the roles whose members may do this."""
     return frozenset(role for role, allowed in _ALLOWED.items() if action in allowed)

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from tenants.access_tokens.answers import forget_old_answers
 from tenants.audit import retention
 from tenants.notifications import hints, operations, outbox
 
@@ -27,3 +28,9 @@ def forget_notifications() -> None:
 def forget_audit() -> None:
     """Delete what the audit log need not keep any longer."""
     retention.forget_older_than(timezone.now() - timedelta(days=settings.AUDIT_DAYS))
+
+
+@shared_task
+def forget_answers() -> None:
+    """Delete what no request will be answered again."""
+    forget_old_answers()

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 # What somebody did, as it stands between their name and the thing's: "alice" "launched an engine" "Dragon".
 KINDS: Mapping[str, str | Promise] = {
+    "access_token.made": _("made an access token"),
+    "access_token.revoked": _("revoked an access token"),
     "api_token.made": _("made an API token"),
     "api_token.revoked": _("revoked an API token"),
     "audit.exported": _("exported the audit log"),
@@ -63,6 +65,7 @@ KINDS: Mapping[str, str | Promise] = {
 
 # What the kinds that begin so are about, for the filter; one that is missing here is listed under its own name.
 GROUPS: Mapping[str, str | Promise] = {
+    "access_token": _("Access tokens"),
     "api_token": _("API tokens of engines"),
     "audit": _("Audit log"),
     "catalog": _("Catalog"),

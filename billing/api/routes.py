@@ -1,0 +1,5 @@
+"""Which routers of billing there are, and where."""
+
+from ninja import Router
+
+ROUTERS: list[tuple[str, Router]] = []
