@@ -23,13 +23,13 @@ from aigc_portal.api.openapi import DESCRIPTION, completed
 from aigc_portal.api.parsing import StrictParser, require_json
 from aigc_portal.api.problems import Problem, not_found, problem_of_status
 from aigc_portal.api.reference import openapi_document, reference
+from aigc_portal.api.refusals import problem_of
 from billing.api import routes as billing_routes
 from engines.api import routes as engine_routes
-from engines.errors import NameTaken, Unavailable
 from gateway.api import routes as gateway_routes
 from tenants.api import routes as tenant_routes
 from tenants.audit.origin import originating, present_origin
-from tenants.errors import NotAllowed, NotVisible, PortalError, QuotaExceeded
+from tenants.errors import PortalError
 
 log = logging.getLogger(__name__)
 Run = Callable[..., HttpResponseBase]
@@ -106,21 +106,10 @@ for _part in (tenant_routes, engine_routes, gateway_routes, billing_routes):
     for _prefix, _router in _part.ROUTERS:
         api.add_router(_prefix, _router)
 
-_REFUSALS: tuple[tuple[type[PortalError], str], ...] = (
-    (NotAllowed, "not-allowed"),
-    (NameTaken, "name-taken"),
-    (QuotaExceeded, "limit-reached"),
-    (Unavailable, "unavailable"),
-    (PortalError, "unavailable"),
-)
-
 
 @api.exception_handler(PortalError)
 def _refused(_request: HttpRequest, error: Any) -> HttpResponseBase:
-    if isinstance(error, NotVisible):
-        return not_found().response
-    code = next(code for kind, code in _REFUSALS if isinstance(error, kind))
-    return Problem(code, str(error)).response
+    return problem_of(error).response
 
 
 @api.exception_handler(Problem)

@@ -47,7 +47,7 @@ def _oversized(request: HttpRequest) -> HttpResponse | None:
 
 def _as_problem(response: HttpResponseBase) -> HttpResponse:
     problem = problem_of_status(response.status_code).response
-    for name in ("Allow", "Retry-After"):
+    for name in ("Allow", "Retry-After", "Content-Range"):
         if name in response.headers:
             problem[name] = response.headers[name]
     response.close()

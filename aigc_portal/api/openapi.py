@@ -50,7 +50,7 @@ def _complete(method: str, details: dict[str, Any], operation: Operation) -> Non
     guarded = details.pop("x-if-match", False)
     details["security"] = [{"AccessToken": [str(scope) for scope in _scopes(operation)]}]
     details["parameters"] = [*details["parameters"], *_header_parameters(method, guarded=guarded)]
-    responses = {str(status): response for status, response in details["responses"].items()}
+    responses = {str(status): dict(response) for status, response in details["responses"].items()}
     for response in responses.values():
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _headers_of(method, guarded=guarded)}
     if method == "get":

@@ -53,6 +53,21 @@ def page_of(rows: Sequence[R], paging: Paging, *, key: Callable[[R], str]) -> di
     return {"items": shown, "next_cursor": _write([key(shown[-1])]) if more else None}
 
 
+def offset_cursor(offset: int) -> str:
+    """Return a cursor into what knows no rows but only how many there are, e.g. a folder."""
+    return _write([str(offset)])
+
+
+def read_offset(cursor: str) -> int:
+    """Return the offset of such a cursor, 0 for none; Problem for what is none."""
+    if not cursor:
+        return 0
+    (text,) = _read(cursor, 1)
+    if not text.isdecimal() or len(text) > 9:
+        raise _bad_cursor()
+    return int(text)
+
+
 def _after(cursor: str, column: str, beyond: str, model: type[Model]) -> Q:
     value, pk = _read(cursor, 2)
     try:

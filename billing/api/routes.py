@@ -2,4 +2,10 @@
 
 from ninja import Router
 
-ROUTERS: list[tuple[str, Router]] = []
+from billing.api import costs, gpu_classes
+
+TENANT = "/tenants/{slug:tenant}"
+ROUTERS: list[tuple[str, Router]] = [
+    (f"{TENANT}/catalog", gpu_classes.router),
+    (TENANT, costs.router),
+]

@@ -94,7 +94,7 @@ def launch_instance(request: ApiRequest, tenant: Path[str], wanted: LaunchIn, re
     return Status(201, answered(request, membership, instance.slug))
 
 
-@router.get("/instances/{slug:instance}", auth=READ, response=InstanceOut, summary="Read an instance", openapi_extra=IF_MATCH)
+@router.get("/instances/{slug:instance}", auth=READ, response=InstanceOut, summary="Read an instance")
 def get_instance(request: ApiRequest, tenant: Path[str], instance: Path[str]) -> InstanceOut:
     """Return one instance: its state, why it is in it, why it is still on, and when it stops."""
     return answered(request, member(request, tenant), instance)

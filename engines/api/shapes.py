@@ -45,7 +45,7 @@ class ReasonOut(Output):
     sentence: str = Field(description="For people, in the language of Accept-Language.")
     fixer: str = Field(description="Who can do something about it: nobody, artist, tenant_admin or operator.")
     failure: bool
-    evidence: str = Field(description="The raw text behind it; empty for who may neither operate nor visit.")
+    evidence: str = Field(description="The raw text behind it; empty for who may not operate.")
 
 
 class StayOut(Output):
@@ -98,7 +98,6 @@ def show(row: InstanceRow) -> InstanceOut:
     """Return one of them."""
     instance, rights = row.instance, row.rights
     face, version = row.face, instance.engine_version
-    told = rights.operate or rights.visit
     return InstanceOut(
         id=instance.slug,
         name=instance.name,
@@ -112,7 +111,7 @@ def show(row: InstanceRow) -> InstanceOut:
         desired_state=instance.desired_state,
         status=str(face.word),
         group=face.group,
-        reason=_reason(instance.reason, instance.evidence if told else ""),
+        reason=_reason(instance.reason, instance.evidence if rights.operate else ""),
         stopped_because=_reason(instance.released_because or "", ""),
         stay=_stay(row.stay),
         generation=instance.generation,

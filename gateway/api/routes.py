@@ -1,5 +1,7 @@
-"""Which routers of gateway there are, and where."""
+"""Which routers of the gateway there are, and where."""
 
 from ninja import Router
 
-ROUTERS: list[tuple[str, Router]] = []
+from gateway.api import engine_tokens
+
+ROUTERS: list[tuple[str, Router]] = [("/tenants/{slug:tenant}", engine_tokens.router)]

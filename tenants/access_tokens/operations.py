@@ -24,6 +24,7 @@ from tenants.notifications.operations import notify
 
 LIVE_LIMIT = 50
 """Living tokens of a person, and service tokens of a tenant, at most."""
+USUAL_DAYS = 90
 SERVICE_ROLES = (Role.ADMIN, Role.MEMBER, Role.FINANCE, Role.VIEWER)
 """What a service may be; a tenant is owned by people."""
 
@@ -104,6 +105,11 @@ def roles_for_services(by: Membership) -> list[Role]:
     return [role for role in SERVICE_ROLES if access.allowed_to(role) <= access.allowed_to(by.role)]
 
 
+def lifetime_within(token: AccessToken, days: int | None) -> timedelta:
+    """Return how long a token lives that this one makes: as long as is wanted, but never longer than itself."""
+    return min(timedelta(days=USUAL_DAYS if days is None else days), token.expires_at - timezone.now())
+
+
 def longest_life() -> timedelta:
     """Return for how long a token may live at most."""
     return timedelta(days=settings.ACCESS_TOKEN_DAYS)
@@ -123,9 +129,7 @@ def _checked_end(wanted: Wanted, tenant_id: int | None) -> datetime:
         return expires_at
     if beyond(wanted.scopes, within.scopes) or within.tenant_id not in {None, tenant_id}:
         raise NotAllowed(_("A token cannot make one that may do more than itself."))
-    if expires_at > within.expires_at:
-        raise NotAllowed(_("A token cannot make one that lives longer than itself."))
-    return expires_at
+    return min(expires_at, within.expires_at)
 
 
 def _require_room(living: int) -> None:
