@@ -50,7 +50,6 @@ def _as_problem(response: HttpResponseBase) -> HttpResponse:
     for name in ("Allow", "Retry-After", "Content-Range"):
         if name in response.headers:
             problem[name] = response.headers[name]
-    response.close()
     return problem
 
 
