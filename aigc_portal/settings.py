@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "tenants.impersonation.middleware.ImpersonationMiddleware",
     "tenants.audit.middleware.OriginMiddleware",
     "tenants.middleware.TimeZoneMiddleware",
+    "aigc_portal.api.middleware.ApiMiddleware",
     "aigc_portal.middleware.PortalErrorMiddleware",
 ]
 
@@ -210,6 +211,12 @@ NOTIFICATION_DAYS = env.int("AIGC_NOTIFICATION_DAYS", default=90)
 AUDIT_DAYS = env.int("AIGC_AUDIT_DAYS", default=400)
 # Off for a portal on this machine alone, where everybody knows the demo's passwords anyway.
 REQUIRE_OPERATOR_MFA = env.bool("AIGC_REQUIRE_OPERATOR_MFA", default=PORTAL_ORIGIN.startswith("https://"))
+
+# --- API -------------------------------------------------------------------------------------------------------------
+# For how long an access token may live, in days.
+ACCESS_TOKEN_DAYS = env.int("AIGC_ACCESS_TOKEN_DAYS", default=366)
+# Requests of one user to the API within a minute, whichever of their tokens they use.
+API_REQUESTS_PER_MINUTE = env.int("AIGC_API_REQUESTS_PER_MINUTE", default=600)
 
 # --- Cookies and headers: `__Host-` names cannot be forged by a sister host; browsers accept them on *.localhost ------
 SESSION_COOKIE_NAME = "__Host-portal"

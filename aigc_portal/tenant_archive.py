@@ -22,7 +22,7 @@ from aigc_portal.spreadsheets import BYTE_ORDER_MARK, harmless
 from billing.models import Charge
 from engines.files.archive import Member, pack
 from engines.models import Instance, InstanceEvent, Volume
-from engines.views.streaming import StreamedChunks
+from engines.sending.chunks import StreamedChunks
 from tenants import access
 from tenants.access import Action
 from tenants.audit.models import AuditEvent

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from aigc_portal import health, tenant_archive
+from aigc_portal.api import assembly as api
 from tenants import views as tenant_views
 
 urlpatterns = [
@@ -19,6 +20,7 @@ urlpatterns = [
     path("healthz", health.live, name="live"),
     path("readyz", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),
+    path("api/v1/", include(api.urls())),
     path("gw/", include("gateway.urls")),
     path("looking/", include("tenants.impersonation.urls")),
     path("i18n/setlang/", tenant_views.choose_language, name="set_language"),

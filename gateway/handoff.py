@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 from django.urls import reverse
 
-from gateway.names import engine_origin
+from engines.addresses import engine_origin
 from gateway.tokens import LIFE_LIMIT_SECONDS
 
 CODE_SECONDS = 30

@@ -13,11 +13,6 @@ _PLAIN_PATH = re.compile(r"/[!-\[\]-~]*")
 PLATFORM_PATH = "/.aigc"
 
 
-def engine_origin(slug: str) -> str:
-    """The origin of an instance's own pages, without a slash at the end."""
-    return f"{settings.ENGINES_SCHEME}://{slug}.{settings.ENGINES_DOMAIN}"
-
-
 def slug_of_host(host: str) -> str | None:
     """The instance that a Host header names; None unless it is exactly `<slug>.<engines domain>`, port included."""
     label, _, domain = host.lower().partition(".")

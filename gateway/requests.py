@@ -3,9 +3,9 @@
 from collections.abc import Iterable, MutableMapping
 from typing import Any, NamedTuple
 
+from engines.addresses import engine_origin
 from gateway.api_tokens.secrets import bearer_of
 from gateway.cookies import Cookies, read_cookies
-from gateway.names import engine_origin
 from gateway.rules import Visit
 
 

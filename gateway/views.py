@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from engines.addresses import engine_origin
 from engines.errors import Unavailable
 from engines.models import Instance
 from engines.operations.instances import cancel_wake
 from gateway import handoff
 from gateway.answers import RETRY_SECONDS
 from gateway.arrivals import Arrival, arrival_of
-from gateway.names import engine_origin, safe_path
+from gateway.names import safe_path
 from gateway.standing import find_visit
 from gateway.visits import note_visit
 from gateway.waiting import Question, is_reachable

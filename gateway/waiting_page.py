@@ -7,6 +7,7 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from engines.addresses import engine_origin
 from engines.faces import Face, face_of
 from engines.models import Instance, InstanceEvent
 from engines.queries.limits import shortage_of
@@ -14,7 +15,6 @@ from engines.queries.phases import Step, queue_position, seconds_until_ready, st
 from engines.reasons import Explanation
 from engines.states import COMING_UP, DesiredState, InstanceState
 from gateway.arrivals import Arrival
-from gateway.names import engine_origin
 from gateway.waiting import (
     Question,
     can_be_cancelled,

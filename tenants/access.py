@@ -94,6 +94,11 @@ def _left(tenant: Tenant) -> frozenset[Action]:
     return _LOOKING | {Action.MANAGE_TENANT} if tenant.deletion_due_at is not None else _EVERYTHING
 
 
+def allowed_to(role: str) -> frozenset[Action]:
+    """Return what members with the role may do."""
+    return _ALLOWED[role]
+
+
 def roles_that_may(action: Action) -> frozenset[str]:
     """Return the roles whose members may do this."""
     return frozenset(role for role, allowed in _ALLOWED.items() if action in allowed)

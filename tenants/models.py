@@ -7,6 +7,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 # Tables of this app, as Django finds models here.
+import tenants.access_tokens.models
 import tenants.audit.models
 import tenants.invitations.models
 import tenants.notifications.models
@@ -15,12 +16,14 @@ from tenants.names import NAME_LENGTH
 
 
 class User(AbstractUser):
-    """A person; `is_staff` marks our own operators."""
+    """A person, or a program that acts in its own name; `is_staff` marks our own operators."""
 
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_("IANA name, e.g. Europe/Berlin."))
     language = models.CharField(
         _("language"), max_length=10, blank=True, choices=settings.LANGUAGES, help_text=_("Of e-mails; chosen last on any page.")
     )
+    # What a service token acts as: nobody can sign in as it.
+    is_service = models.BooleanField(_("service"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("user")

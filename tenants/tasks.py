@@ -7,6 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from tenants.access_tokens.answers import forget_old_answers
 from tenants.audit import retention
 from tenants.notifications import hints, operations, outbox
 from tenants.sign_in import rechecking
@@ -46,3 +47,9 @@ def recheck_people() -> None:
 def end_due_tenants() -> None:
     """End tenants whose time of grace is over."""
     operations_tenant.end_due_tenants(timezone.now())
+
+
+@shared_task
+def forget_answers() -> None:
+    """Delete what no request will be answered again."""
+    forget_old_answers()

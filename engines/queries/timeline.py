@@ -32,15 +32,17 @@ _FOR_EVERYBODY = {Reason.KEPT, Reason.SHARED, Reason.SHARE_CHANGED, Reason.SHARE
 def timeline_of(instance: Instance) -> list[Entry]:
     """Return the newest events; one query."""
     events = InstanceEvent.objects.filter(instance=instance).select_related("actor").order_by("-pk")[:NEWEST]
-    return [
-        Entry(
-            at=event.at,
-            sentence=event.explanation.sentence,
-            actor=event.actor.username if event.actor else "",
-            state=word_of(event.new_state) if event.new_state else None,
-            failure=event.explanation.failure,
-            evidence="" if event.reason in _FOR_EVERYBODY else event.evidence,
-            detail=event.evidence if event.reason in _FOR_EVERYBODY else "",
-        )
-        for event in events
-    ]
+    return [entry_of(event) for event in events]
+
+
+def entry_of(event: InstanceEvent) -> Entry:
+    """Put one event, read with its actor, into words."""
+    return Entry(
+        at=event.at,
+        sentence=event.explanation.sentence,
+        actor=event.actor.username if event.actor else "",
+        state=word_of(event.new_state) if event.new_state else None,
+        failure=event.explanation.failure,
+        evidence="" if event.reason in _FOR_EVERYBODY else event.evidence,
+        detail=event.evidence if event.reason in _FOR_EVERYBODY else "",
+    )

@@ -6,7 +6,6 @@ right to do anything.
 
 from datetime import UTC, datetime
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, JsonResponse
 from django.utils.http import content_disposition_header, parse_etags
@@ -17,37 +16,21 @@ from engines import pictures
 from engines.errors import Unavailable
 from engines.file_room import Room, room_in
 from engines.file_words import FileRefused
-from engines.files.base import PIECE_BYTES, Content, Entry, FileRefusal, Files, Piece, Refusal
-from engines.files.ranges import BadRange, parse_range
+from engines.files.base import Entry, FileRefusal, Files, Piece, Refusal
 from engines.operations.taking import note_files_taken
-from engines.views.streaming import StreamedChunks
+from engines.sending.chunks import StreamedChunks
+from engines.sending.files import etag_of, headed, piece, send_file
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
-
-_POWERLESS = "default-src 'none'; sandbox"
-_FOR_GOOD = "private, max-age=31536000, immutable"  # the address names the file's version
-MIB = 1024 * 1024
 
 
 @require_GET
 @login_required
 def file(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
     """Send `?path=`, or the range of it that is asked for; with `?show=1` a picture to look at."""
-    room, path = room_in(member(request, tenant_slug), slug), request.GET.get("path", "")
-    with room.files() as files:
-        entry = files.stat(path)
-        try:
-            span = _span(request, entry)
-        except BadRange:
-            return _headed(HttpResponse(status=416, headers={"Content-Range": f"bytes */{entry.size_bytes}"}), entry)
-        content = files.read(path, start=span[0], length=span[1]) if span else files.read(path)
-    shown = pictures.content_type(entry.name) if "show" in request.GET else None
-    response = StreamedChunks(content.chunks, content_type=shown or "application/octet-stream", length=content.length)
-    if span:
-        response.status_code = 206
-        response["Content-Range"] = _content_range(content)
-    response["Content-Disposition"] = content_disposition_header(not shown, entry.name) or "attachment"
-    return _headed(response, content.entry, keep=bool(shown and "v" in request.GET))
+    room = room_in(member(request, tenant_slug), slug)
+    shown = "show" in request.GET
+    return send_file(request, room, request.GET.get("path", ""), shown=shown, keep="v" in request.GET)
 
 
 @require_GET
@@ -57,15 +40,15 @@ def thumbnail(request: PortalRequest, tenant_slug: str, slug: str) -> HttpRespon
     room, path = room_in(member(request, tenant_slug), slug), request.GET.get("path", "")
     with room.files() as files:
         entry = files.stat(path)
-        if _etag(entry) in parse_etags(request.headers.get("If-None-Match", "")):
-            return _headed(HttpResponseNotModified(), entry, keep=True)
+        if etag_of(entry) in parse_etags(request.headers.get("If-None-Match", "")):
+            return headed(HttpResponseNotModified(), entry, keep=True)
         try:
             small = _thumbnail(files, path, entry)
         except pictures.TooBusy:
             return HttpResponse(status=503, headers={"Retry-After": "2"})
         except pictures.NoThumbnail:
-            return _headed(HttpResponse(status=404), entry, keep=True)
-    return _headed(HttpResponse(small, content_type="image/webp"), entry, keep="v" in request.GET)
+            return headed(HttpResponse(status=404), entry, keep=True)
+    return headed(HttpResponse(small, content_type="image/webp"), entry, keep="v" in request.GET)
 
 
 @require_POST
@@ -113,11 +96,7 @@ def _piece(request: PortalRequest) -> Piece:
         length = int(request.headers.get("Content-Length", ""))
     except ValueError as error:
         raise FileRefused(FileRefusal(Refusal.BAD_PIECE)) from error
-    if size > settings.UPLOAD_LIMIT_MIB * MIB:
-        raise Unavailable(_("Files of more than %(limit)d MiB cannot be uploaded here.") % {"limit": settings.UPLOAD_LIMIT_MIB})
-    if length > PIECE_BYTES:
-        raise FileRefused(FileRefusal(Refusal.BAD_PIECE))
-    return Piece(request.GET.get("upload", ""), offset, length, size)
+    return piece(request.GET.get("upload", ""), offset=offset, length=length, size_bytes=size)
 
 
 def _thumbnail(files: Files, path: str, entry: Entry) -> bytes:
@@ -128,33 +107,6 @@ def _thumbnail(files: Files, path: str, entry: Entry) -> bytes:
         return pictures.thumbnail(chunks)
     finally:
         chunks.close()
-
-
-def _span(request: PortalRequest, entry: Entry) -> tuple[int, int] | None:
-    """Return which bytes are asked for; all of them if the file is not the one that was begun."""
-    condition = request.headers.get("If-Range")
-    if condition is not None and condition != _etag(entry):
-        return None
-    return parse_range(request.headers.get("Range", ""), entry.size_bytes)
-
-
-def _content_range(content: Content) -> str:
-    return f"bytes {content.start}-{content.start + content.length - 1}/{content.entry.size_bytes}"
-
-
-def _headed(response: HttpResponseBase, entry: Entry, *, keep: bool = False) -> HttpResponseBase:
-    """Add what every answer with an engine's bytes needs."""
-    response["ETag"] = _etag(entry)
-    response["Accept-Ranges"] = "bytes"
-    response["Cache-Control"] = _FOR_GOOD if keep else "private, no-cache"
-    response["Content-Security-Policy"] = _POWERLESS
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response
-
-
-def _etag(entry: Entry) -> str:
-    return f'"{entry.version}"'
 
 
 def _archive_name(room: Room, path: str, names: list[str]) -> str:

@@ -6,8 +6,8 @@ from django.http import QueryDict
 from engines.file_room import Closed, Room
 from engines.file_words import FileRefused
 from engines.files.base import PIECE_BYTES, FileRefusal, Order
+from engines.sending.files import MIB
 from engines.states import InstanceState
-from engines.views.file_content import MIB
 from engines.views.file_place import PAGE_SIZE, Place, mostly_pictures
 from tenants.membership import PortalRequest
 

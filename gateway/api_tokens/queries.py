@@ -6,10 +6,10 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from engines.addresses import engine_origin
 from engines.models import Instance
 from gateway.api_tokens.samples import Sample, samples_for
 from gateway.models import ApiToken
-from gateway.names import engine_origin
 from gateway.standing import find_visit
 from tenants import access
 from tenants.access import Action

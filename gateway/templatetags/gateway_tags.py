@@ -2,11 +2,11 @@
 
 from django import template
 
+from engines.addresses import engine_origin
 from engines.models import Instance
 from gateway.api_tokens.forms import ApiTokenForm
 from gateway.api_tokens.queries import ApiAccess
 from gateway.api_tokens.queries import api_access as access_of
-from gateway.names import engine_origin
 from tenants.models import Membership
 
 register = template.Library()

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 # What somebody did, as it stands between their name and the thing's: "alice" "launched an engine" "Dragon".
 KINDS: Mapping[str, str | Promise] = {
+    "access_token.made": _("made an access token"),
+    "access_token.revoked": _("revoked an access token"),
     "account.address_changed": _("changed their e-mail address"),
     "account.address_verified": _("verified an e-mail address"),
     "account.factor_added": _("added a second factor"),
@@ -102,6 +104,7 @@ KINDS: Mapping[str, str | Promise] = {
 
 # What the kinds that begin so are about, for the filter; one that is missing here is listed under its own name.
 GROUPS: Mapping[str, str | Promise] = {
+    "access_token": _("Access tokens"),
     "api_token": _("API tokens of engines"),
     "audit": _("Audit log"),
     "catalog": _("Catalog"),

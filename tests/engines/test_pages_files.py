@@ -21,9 +21,9 @@ from engines.file_words import SENTENCES, FileRefused, shown_name
 from engines.files.base import FileRefusal, Refusal
 from engines.models import Cluster, Instance, Volume
 from engines.reasons import Reason
+from engines.sending.chunks import StreamedChunks
 from engines.states import DesiredState, InstanceState
 from engines.views import file_content
-from engines.views.streaming import StreamedChunks
 from tenants.models import Tenant, User
 from tests import factories
 

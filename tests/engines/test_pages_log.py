@@ -9,8 +9,8 @@ from django.test import Client
 from engines.models import Cluster, GpuClass, Instance
 from engines.operations.instances import launch_instance, pause_instance
 from engines.queries.logs import LogSource, log_of
+from engines.sending.logs import follow_log
 from engines.states import InstanceState
-from engines.views.logs import follow_log
 from tenants.models import Membership, Tenant, User
 from tests import factories
 from tests.driving import drive

@@ -1,6 +1,7 @@
 import pytest
 
-from gateway.names import engine_origin, safe_path, slug_of_host
+from engines.addresses import engine_origin
+from gateway.names import safe_path, slug_of_host
 
 ELSEWHERE = ["", "evil", "//evil.example", "///evil.example", "https://evil.example", "javascript:alert(1)"]
 ODD = ["/\\evil.example", "\\\\evil.example", "/a\r\nX: 1", "/a\tb", "/a b", "/ü", "/\x7f", " /a", "/" + "x" * 2048]

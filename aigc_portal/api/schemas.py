@@ -1,0 +1,34 @@
+"""What every body has in common."""
+
+from typing import Annotated, Generic, TypeVar
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+T = TypeVar("T")
+Name = Annotated[str, Field(min_length=1, max_length=60)]
+Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=100)]
+
+
+class Input(Schema):
+    """What a caller sends; a field that is not known is refused, since it was meant to do something."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Output(Schema):
+    """What a caller is sent. Times are UTC as in RFC 3339, amounts decimal numbers as text."""
+
+
+class Page(Output, Generic[T]):
+    """Part of a list. `next_cursor` leads to the part after it, and is null in the last one."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Person(Output):
+    """Somebody as their colleagues know them."""
+
+    username: str
+    name: str

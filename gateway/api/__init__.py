@@ -1,0 +1,1 @@
+"""Engines' own API tokens in the API."""

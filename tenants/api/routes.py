@@ -1,0 +1,15 @@
+"""Which routers of people and tenants there are, and where."""
+
+from ninja import Router
+
+from tenants.api import me, members, notifications, tokens, webhooks
+
+TENANT = "/tenants/{slug:tenant}"
+ROUTERS: list[tuple[str, Router]] = [
+    ("", me.router),
+    ("", tokens.mine),
+    (TENANT, members.router),
+    (TENANT, tokens.of_tenant),
+    (TENANT, notifications.router),
+    (TENANT, webhooks.router),
+]

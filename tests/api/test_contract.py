@@ -1,0 +1,90 @@
+"""The API keeps to its own document, whatever it is sent: nothing fails, and nothing is answered that is not documented."""
+
+from collections.abc import Callable, Iterator
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from engines.models import Cluster, Instance
+from gateway.models import ApiToken
+from tenants.models import Membership, Role, User
+from tests.test_routes import make_secret
+
+EXAMPLES = 8
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# What streams until it is left alone is tested in test_history.
+AS_PORTAL = {"host": "portal.localhost"}
+_whole = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application(), headers=AS_PORTAL)
+# One is enough: that addresses refuse other methods is not the routes' own doing.
+_whole.config.phases.coverage.unexpected_methods = {"TRACE"}
+document = _whole.exclude(operation_id="follow_log")
+
+
+@pytest.fixture
+def instance(acme: object, alice: User, cluster: Cluster) -> Instance:
+    return make_secret(acme, alice, cluster)
+
+
+@pytest.fixture(autouse=True)
+def no_end_of_requests(settings: object) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def one_connection() -> Iterator[None]:
+    """Requests leave this test's connection as it is, as they do with Django's own test client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def known(instance: Instance, alice_in_acme: Membership) -> dict[str, object]:
+    """What the parts of a path may name, so that requests do not all end at 404; whoever calls may do everything."""
+    Membership.objects.filter(pk=alice_in_acme.pk).update(role=Role.OWNER)
+    return {
+        "tenant": "acme",
+        "instance": instance.slug,
+        "volume": instance.volume.slug,
+        "engine": instance.engine_version.engine.slug,
+        "token": ApiToken.objects.get().key_id,
+        "webhook": instance.tenant.webhooks.get().slug,
+        "schedule": instance.schedules.get().pk,
+    }
+
+
+@document.parametrize()
+@hypothesis.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_every_answer_is_documented(
+    case: schemathesis.Case,
+    alices: Callable[..., object],
+    known: dict[str, object],
+) -> None:
+    case.path_parameters = {name: known.get(name, value) for name, value in (case.path_parameters or {}).items()}
+    case.call_and_validate(headers=alices.headers | AS_PORTAL, checks=CHECKS)
