@@ -9,7 +9,6 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from engines import hints, live
 from engines.clusters import namespace_of
@@ -85,13 +84,8 @@ def _move(instance: Instance, clouds: set[int]) -> Capacity | None:
     target = max((row for row in rows if row.pk in clouds), key=_free, default=None)
     if target is None or not _is_free(instance, target) or not _waits(instance) or not _moved(instance, target):
         return None
-    instance.events.create(
-        kind=InstanceEvent.Kind.WISH,
-        at=timezone.now(),
-        reason=Reason.BURST,
-        evidence=f"{instance.cluster.place(instance.pool)} → {target.cluster.place(target.pool)}",
-        generation=instance.generation + 1,
-    )
+    way = f"{instance.cluster.place(instance.pool)} → {target.cluster.place(target.pool)}"
+    instance.log(InstanceEvent.Kind.WISH, Reason.BURST, evidence=way, generation=instance.generation + 1)
     if instance.state == InstanceState.PROVISIONING:
         # Its Pod has no machine here: it goes, and another is made there.
         move(Instance.objects.get(pk=instance.pk), InstanceState.STOPPING, reason=Reason.BURST)

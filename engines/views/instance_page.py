@@ -24,12 +24,12 @@ from engines.queries.volumes import volume_of
 from engines.rights import owns
 from engines.sharing_forms import ENDS, ShareForm
 from engines.states import RESTING, InstanceState
+from engines.views.applying import is_applied
 from engines.views.file_page import room_context
 from engines.views.release_page import release_context
-from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.errors import NotAllowed
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
-from tenants.quotas.refusal import told
 
 TABS: dict[str, Promise] = {
     "overview": gettext_lazy("Overview"),
@@ -72,16 +72,9 @@ def submit(
 ) -> HttpResponse:
     """Apply a valid form, come back to its tab and say what is `done`; show a refusal with what was typed."""
     membership, row = page
-    if bound.form.is_valid():
-        try:
-            apply()
-        except (NotVisible, NotAllowed):
-            raise
-        except PortalError as refusal:
-            bound.form.add_error(bound.field, told(refusal, request.user))
-        else:
-            messages.success(request, done or _("Saved."))
-            return redirect(reverse("instance", args=[membership.tenant.slug, row.instance.slug]) + f"?tab={bound.tab}")
+    if is_applied(bound.form, apply, reader=request.user, field=bound.field):
+        messages.success(request, done or _("Saved."))
+        return redirect(reverse("instance", args=[membership.tenant.slug, row.instance.slug]) + f"?tab={bound.tab}")
     return show_page(request, membership, row, bound.tab, {bound.key: bound.form})
 
 

@@ -17,10 +17,10 @@ from engines.models import IdleRule, Instance, Schedule
 from engines.operations import idle_rules, schedules
 from engines.queries.idle import policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
+from engines.views.applying import is_applied
 from engines.views.instance_page import Bound, operable, submit
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
@@ -107,16 +107,9 @@ def _submit(
     request: PortalRequest, membership: Membership, bound: tuple[str, BaseForm], apply: Callable[[], object]
 ) -> HttpResponse:
     key, form = bound
-    if form.is_valid():
-        try:
-            apply()
-        except (NotVisible, NotAllowed):
-            raise
-        except PortalError as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, _("Saved."))
-            return redirect("release", membership.tenant.slug)
+    if is_applied(form, apply, reader=request.user):
+        messages.success(request, _("Saved."))
+        return redirect("release", membership.tenant.slug)
     return _page(request, membership, {key: form})
 
 
