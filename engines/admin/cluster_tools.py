@@ -66,7 +66,7 @@ class ClusterTools(AuditedAdmin):
         if found is None:
             return redirect("admin:engines_cluster_change", pk)
         rows = [
-            (SUBJECT_WORDS.get(each.subject, each.subject), badge(_VERDICTS[each.ok][0], _VERDICTS[each.ok][1]), each.detail)
+            (SUBJECT_WORDS.get(each.subject, each.subject), badge(_VERDICTS[each.ok][0], _VERDICTS[each.ok][1]), str(each.detail))
             for each in found
         ]
         return self._page(request, "cluster_findings", cluster, title=_("Connection test"), findings=rows)

@@ -31,6 +31,7 @@ SUBJECT_WORDS: dict[str, Promise] = {
     "Pod Security": _("Pod Security"),
     "network policies": _("network policies"),
     "root images": _("root images"),
+    "pools": _("pools"),
     "slots": _("slots"),
     "disk": _("disk"),
 }

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from engines.clusters.sentences import Words
 from engines.files.base import Files
 from engines.reasons import Reason
 
@@ -229,7 +230,7 @@ class Finding:
 
     subject: str
     ok: bool | None
-    detail: str
+    detail: Words  # in the language of whoever reads it
 
 
 class Caution(StrEnum):

@@ -3,7 +3,10 @@
 from collections import defaultdict
 
 import pytest
+from django.utils.functional import Promise
 
+from engines.admin.words import SUBJECT_WORDS
+from engines.clusters import get_cluster
 from engines.clusters.base import ClusterUnavailable, Finding, VolumeRef
 from engines.clusters.kubernetes.adapter import KubernetesCluster
 from engines.clusters.kubernetes.inspection import PERMISSIONS, inspect
@@ -42,6 +45,24 @@ def test_a_good_cluster_is_good_in_everything(make_adapter, double):
     }  # fmt: skip
     assert findings["version"].detail == "v1.36.2"
     assert findings["GPUs"].detail == "4 × nvidia.com/gpu on 1 of 1 nodes that take Pods"
+
+
+@pytest.mark.parametrize("image", [HELD, REACHED, NO_NAMES, "double/exit-3"])
+def test_every_sentence_is_put_into_words_when_somebody_reads_it(make_adapter, double, image):
+    cluster = make_adapter(probe_image=image, storage_class="nowhere", pools={"onprem": {"a": "b"}, "cloud": {"c": "d"}})
+    unprepared = cluster.inspect()
+    prepare(cluster)
+    for findings in (unprepared, cluster.inspect()):
+        assert {each.subject for each in findings} == {*SUBJECT_WORDS} - {"tenant namespaces", "slots", "disk"}
+        assert [each.subject for each in findings if not isinstance(each.detail, Promise)] == ["version"]  # nothing but a name
+
+
+def test_this_machine_says_so_too(cluster):
+    findings = get_cluster(cluster).inspect()
+    assert {each.subject for each in findings} == {"slots", "GPUs", "disk"}
+    disk = next(each for each in findings if each.subject == "disk")
+    assert isinstance(disk.detail, Promise)
+    assert "GiB free in" in disk.detail
 
 
 def test_nothing_lasts(make_adapter, double):

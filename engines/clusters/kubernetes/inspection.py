@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from engines.clusters.base import Finding
 from engines.clusters.kubernetes import network_probe, paths
 from engines.clusters.kubernetes.config import OLDEST_VERSION, KubernetesConfig
@@ -16,6 +19,7 @@ from engines.clusters.kubernetes.labels import MANAGED_BY, MANAGER
 from engines.clusters.kubernetes.nodes import allocatable, annotations_of, is_open, is_selected, name_of
 from engines.clusters.kubernetes.rest import ApiError, Json, Rest
 from engines.clusters.kubernetes.server_version import USER_NAMESPACES_SINCE, ServerVersion, dotted, read_version
+from engines.clusters.sentences import Words, enumerated, unknown
 
 _STORAGE_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -33,11 +37,12 @@ class Permission(NamedTuple):
     subresource: str = ""
     namespaced: bool = True
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> Words:
         """Read as in a role, e.g. `get pods/log`."""
         about = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        where = "" if self.namespaced else " in the whole cluster"
-        return f"{self.verb} {about}{f'.{self.group}' if self.group else ''}{where}"
+        call = f"{self.verb} {about}{f'.{self.group}' if self.group else ''}"
+        return call if self.namespaced else format_lazy(_("{call} in the whole cluster"), call=call)
 
 
 def _each(group: str, resource: str, verbs: str, *, subresource: str = "", namespaced: bool = True) -> Iterator[Permission]:
@@ -85,7 +90,7 @@ def inspect(rest: Rest, config: KubernetesConfig, *, probe_seconds: float = 25.0
     try:
         namespace = _tenant_namespace(rest)
     except ApiError as error:
-        findings.append(Finding("tenant namespaces", None, f"cannot be listed: {error}"))
+        findings.append(Finding("tenant namespaces", None, format_lazy(_("cannot be listed: {error}"), error=error)))
     checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
         ("permissions", lambda: _permissions(rest, config, namespace)),
         ("storage", lambda: _storage(rest, config)),
@@ -101,24 +106,38 @@ def _tried(subject: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except ApiError as error:
-        return Finding(subject, None, f"unknown: {error}")
+        return Finding(subject, None, unknown(error))
 
 
 def _version(version: ServerVersion, config: KubernetesConfig) -> Finding:
     """Compare the server's version with the oldest supported, and with that for which documents are written."""
     if version.numbers < OLDEST_VERSION:
-        return Finding("version", False, f"{version.name} is older than {dotted(OLDEST_VERSION)}, the oldest supported")
+        return Finding(
+            "version",
+            False,
+            format_lazy(
+                _("{version} is older than {oldest}, the oldest supported"), version=version.name, oldest=dotted(OLDEST_VERSION)
+            ),
+        )
     if version.numbers < config.version:
-        return Finding("version", False, f"{version.name} is older than the configuration's “version” {dotted(config.version)}")
+        return Finding(
+            "version",
+            False,
+            format_lazy(
+                _("{version} is older than the configuration's “version” {wanted}"),
+                version=version.name,
+                wanted=dotted(config.version),
+            ),
+        )
     return Finding("version", True, version.name)
 
 
 def _root_images(version: ServerVersion) -> Finding:
     """Say whether images that insist on root can run: no fault of a cluster, but people will ask."""
     if version.has_user_namespaces:
-        return Finding("root images", True, "run in user namespaces, on nodes whose container runtime and kernel have them")
-    since = dotted(USER_NAMESPACES_SINCE)
-    return Finding("root images", None, f"are refused: {version.name} drops hostUsers, which makes root harmless since {since}")
+        return Finding("root images", True, _("run in user namespaces, on nodes whose container runtime and kernel have them"))
+    sentence = _("are refused: {version} drops hostUsers, which makes root harmless since {since}")
+    return Finding("root images", None, format_lazy(sentence, version=version.name, since=dotted(USER_NAMESPACES_SINCE)))
 
 
 def _tenant_namespace(rest: Rest) -> str:
@@ -132,10 +151,10 @@ def _permissions(rest: Rest, config: KubernetesConfig, namespace: str) -> Findin
     where = namespace or f"{config.namespace_prefix}any"
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         allowed = list(pool.map(lambda each: _is_allowed(rest, each, where), PERMISSIONS))
-    missing = [str(each) for each, may in zip(PERMISSIONS, allowed, strict=True) if not may]
+    missing = [each.words for each, may in zip(PERMISSIONS, allowed, strict=True) if not may]
     if missing:
-        return Finding("permissions", False, f"missing: {', '.join(missing)}")
-    return Finding("permissions", True, f"all {len(PERMISSIONS)} that are needed")
+        return Finding("permissions", False, format_lazy(_("missing: {missing}"), missing=enumerated(missing)))
+    return Finding("permissions", True, format_lazy(_("all {count} that are needed"), count=len(PERMISSIONS)))
 
 
 def _is_allowed(rest: Rest, permission: Permission, namespace: str) -> bool:
@@ -157,20 +176,26 @@ def _is_allowed(rest: Rest, permission: Permission, namespace: str) -> bool:
 def _storage(rest: Rest, config: KubernetesConfig) -> Finding:
     """Say which class volumes would have, and when it binds them."""
     classes = {name_of(each): each for each in rest.items(_STORAGE_CLASSES)}
-    there = ", ".join(sorted(classes)) or "none"
+    there = ", ".join(sorted(classes)) or _("none")
     if config.storage_class:
         chosen = classes.get(config.storage_class)
         if chosen is None:
-            return Finding("storage", False, f"there is no class {config.storage_class}; there are: {there}")
+            return Finding(
+                "storage",
+                False,
+                format_lazy(_("there is no class {wanted}; there are: {there}"), wanted=config.storage_class, there=there),
+            )
         return Finding("storage", True, _told(chosen))
     default = next((each for each in classes.values() if annotations_of(each).get(_DEFAULT) == "true"), None)
     if default is None:
-        return Finding("storage", False, f"no class is the default and “storage_class” is not set; there are: {there}")
-    return Finding("storage", True, f"{_told(default)}, the default")
+        sentence = _("no class is the default and “storage_class” is not set; there are: {there}")
+        return Finding("storage", False, format_lazy(sentence, there=there))
+    return Finding("storage", True, format_lazy(_("{told}, the default"), told=_told(default)))
 
 
-def _told(storage_class: Json) -> str:
-    return f"{name_of(storage_class)}, binds {storage_class.get('volumeBindingMode', 'Immediate')}"
+def _told(storage_class: Json) -> Words:
+    mode = storage_class.get("volumeBindingMode", "Immediate")
+    return format_lazy(_("{name}, binds {mode}"), name=name_of(storage_class), mode=mode)
 
 
 def _gpus(rest: Rest) -> Finding:
@@ -181,27 +206,28 @@ def _gpus(rest: Rest) -> Finding:
     found: Counter[str] = Counter()
     for node in ready:
         found.update({name: int(amount) for name, amount in allocatable(node).items() if name in resources and amount > 0})
-    on = f"on {len(ready)} of {len(nodes)} nodes that take Pods"
+    counts = {"ready": len(ready), "all": len(nodes)}
     if not ready:
-        return Finding("GPUs", False, f"none of {len(nodes)} nodes takes Pods")
+        return Finding("GPUs", False, format_lazy(_("none of {all} nodes takes Pods"), **counts))
     if not found:
-        return Finding("GPUs", None, f"no node advertises any, {on}")
-    return Finding("GPUs", True, f"{', '.join(f'{count} × {name}' for name, count in sorted(found.items()))} {on}")
+        return Finding("GPUs", None, format_lazy(_("no node advertises any, on {ready} of {all} nodes that take Pods"), **counts))
+    gpus = ", ".join(f"{count} × {name}" for name, count in sorted(found.items()))
+    return Finding("GPUs", True, format_lazy(_("{gpus} on {ready} of {all} nodes that take Pods"), gpus=gpus, **counts))
 
 
 def _pools(rest: Rest, config: KubernetesConfig) -> Finding:
     """Count the nodes of each pool, and those of none: engines never run there. An autoscaler may have a pool without nodes."""
     nodes = list(rest.items(paths.collection("nodes")))
     counts = {pool: sum(is_selected(node, labels) for node in nodes) for pool, labels in config.pools.items()}
-    told = [f"{pool}: {count} nodes" for pool, count in counts.items()]
-    outside = len(nodes) - sum(counts.values())
-    return Finding("pools", True if all(counts.values()) else None, ", ".join([*told, f"in none: {outside}"]))
+    told = [format_lazy(_("{pool}: {count} nodes"), pool=pool, count=count) for pool, count in counts.items()]
+    outside = format_lazy(_("in none: {count}"), count=len(nodes) - sum(counts.values()))
+    return Finding("pools", True if all(counts.values()) else None, enumerated([*told, outside]))
 
 
 def _pod_security(rest: Rest, namespace: str) -> Finding:
     """Try a Pod that must be refused, without making it."""
     if not namespace:
-        return Finding("Pod Security", None, "unknown: no tenant has a namespace here yet")
+        return Finding("Pod Security", None, unknown(_("no tenant has a namespace here yet")))
     container = {"name": "probe", "image": "none", "securityContext": {"privileged": True}}
     pod: dict[str, Any] = {
         "apiVersion": "v1",
@@ -213,6 +239,9 @@ def _pod_security(rest: Rest, namespace: str) -> Finding:
         rest.create(paths.collection("pods", namespace), pod, dryRun="All")
     except ApiError as error:
         if "PodSecurity" in error.message:
-            return Finding("Pod Security", True, f"a privileged Pod is refused in {namespace}")
-        return Finding("Pod Security", None, f"unknown: {error}")
-    return Finding("Pod Security", False, f"a privileged Pod would be accepted in {namespace}")
+            return Finding(
+                "Pod Security", True, format_lazy(_("a privileged Pod is refused in {namespace}"), namespace=namespace)
+            )
+        return Finding("Pod Security", None, unknown(error))
+    sentence = _("a privileged Pod would be accepted in {namespace}")
+    return Finding("Pod Security", False, format_lazy(sentence, namespace=namespace))

@@ -7,6 +7,9 @@ they do not, a network that is broken would look like one that is closed.
 import time
 from typing import Any
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from engines.clusters.base import ClusterUnavailable, Finding, WorkloadSpec
 from engines.clusters.kubernetes import paths
 from engines.clusters.kubernetes.config import KubernetesConfig
@@ -15,6 +18,7 @@ from engines.clusters.kubernetes.manifests.security import container_security_co
 from engines.clusters.kubernetes.manifests.tenant import SERVICE_ACCOUNT
 from engines.clusters.kubernetes.objects import Json, listed, text
 from engines.clusters.kubernetes.rest import ApiError, Rest
+from engines.clusters.sentences import Words, unknown
 
 SUBJECT = "network policies"
 # Never 0: an image that does something else and ends well has tried nothing.
@@ -44,25 +48,25 @@ exit {HELD}
 def probe(rest: Rest, config: KubernetesConfig, namespace: str, *, seconds: float) -> Finding:
     """Run the Pod in a tenant's namespace, wait for its end at most `seconds`, and remove it."""
     if not namespace:
-        return Finding(SUBJECT, None, "unknown: no tenant has a namespace here yet")
+        return Finding(SUBJECT, None, unknown(_("no tenant has a namespace here yet")))
     home = paths.member("pods", namespace, _NAME)
     try:
         made = rest.create(paths.collection("pods", namespace), probe_pod(config, namespace))
     except ApiError as error:
-        return Finding(SUBJECT, None, f"unknown: {_clear(rest, home) if error.status == 409 else error}")
+        return Finding(SUBJECT, None, unknown(_clear(rest, home) if error.status == 409 else error))
     try:
         return _verdict(_ended(rest, home, seconds), namespace)
     finally:
         _remove(rest, home, text(made, "metadata", "uid"))
 
 
-def _clear(rest: Rest, home: str) -> str:
+def _clear(rest: Rest, home: str) -> Words:
     """Remove what an earlier test left behind; say what stands in the way of this one."""
     pod = rest.find(home) or {}
     if text(pod, "status", "phase") not in {"Succeeded", "Failed"}:
-        return "another test is under way"
+        return _("another test is under way")
     _remove(rest, home, text(pod, "metadata", "uid"))
-    return "the Pod of an earlier test was still there and is removed now; test again"
+    return _("the Pod of an earlier test was still there and is removed now; test again")
 
 
 def _ended(rest: Rest, home: str, seconds: float) -> Json:
@@ -80,16 +84,23 @@ def _verdict(pod: Json, namespace: str) -> Finding:
     ended = state.get("terminated") or {}
     code, said = ended.get("exitCode"), str(ended.get("message", "")).strip()
     if code == HELD:
-        return Finding(SUBJECT, True, f"an engine in {namespace} reaches neither API server nor metadata nor other Services")
+        sentence = _("an engine in {namespace} reaches neither API server nor metadata nor other Services")
+        return Finding(SUBJECT, True, format_lazy(sentence, namespace=namespace))
     if code == REACHED:
-        return Finding(SUBJECT, False, f"an engine in {namespace} reaches what it must not: {said or 'not said what'}")
+        sentence = _("an engine in {namespace} reaches what it must not: {what}")
+        return Finding(SUBJECT, False, format_lazy(sentence, namespace=namespace, what=said or _("not said what")))
     if code == NO_NAMES:
-        return Finding(SUBJECT, None, "unknown: the probe could not resolve names, so its network may be down")
+        return Finding(SUBJECT, None, unknown(_("the probe could not resolve names, so its network may be down")))
+    return Finding(SUBJECT, None, unknown(format_lazy(_("the probe gave no answer: {why}"), why=_why_none(state, said))))
+
+
+def _why_none(state: Json, said: str) -> Words:
+    """Say why the probe did not come to an answer: in the cluster's words, where it has some."""
+    if state.get("terminated"):
+        code = state["terminated"].get("exitCode")
+        return format_lazy(_("exit code {code} {said}"), code=code, said=said)
     waiting = state.get("waiting") or {}
-    why = (
-        f"exit code {code} {said}" if ended else str(waiting.get("message") or waiting.get("reason") or "it did not end in time")
-    )
-    return Finding(SUBJECT, None, f"unknown: the probe gave no answer: {why}")
+    return str(waiting.get("message") or waiting.get("reason") or "") or _("it did not end in time")
 
 
 def _remove(rest: Rest, home: str, uid: str) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from engines.clusters.base import (
     ClassCapacity,
     ClusterError,
@@ -231,13 +234,14 @@ class LocalCluster:
 
     def inspect(self) -> list[Finding]:
         """Say what this machine offers: devices, slots, room on the disk of the volumes."""
-        slots = ", ".join(f"{each.total} × {each.gpu_class}" for each in self.capacity()) or "none"
+        slots = ", ".join(f"{each.total} × {each.gpu_class}" for each in self.capacity()) or _("none")
         free_gib = shutil.disk_usage(self._layout.volumes).free / 2**30
-        devices = ", ".join(device.name for device in list_devices()) or "none"
+        devices = ", ".join(device.name for device in list_devices()) or _("none")
+        free = format_lazy(_("{size} GiB free in {directory}"), size=f"{free_gib:.1f}", directory=self._layout.volumes)
         return [
             Finding("slots", bool(self.capacity()), slots),
             Finding("GPUs", None, devices),
-            Finding("disk", free_gib >= 1, f"{free_gib:.1f} GiB free in {self._layout.volumes}"),
+            Finding("disk", free_gib >= 1, free),
         ]
 
     # --- the whole cluster ---
