@@ -2,7 +2,8 @@
 
 Caddy's administration socket lists how many requests are open to each address that it dialled, WebSockets and event streams
 included (`GET /reverse_proxy/upstreams`). For requests of the class WORK the Caddyfile dials the same engine under another
-spelling of its address, an IPv4 one mapped into IPv6 or a name with the dot at its end, so that those are counted apart.
+spelling of its address, so that those are counted apart: an IPv4 one mapped into IPv6, an IPv6 one with the zone 0, which is
+none, a name with the dot at its end.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 ANSWER_SECONDS = 3.0
 ANSWER_LIMIT = 4 * 2**20
-_MAPPED = "[::ffff:"
+_MAPPED, _ZONE = "[::ffff:", "%0]"
 _QUESTION = b"GET /reverse_proxy/upstreams HTTP/1.0\r\nHost: gateway\r\n\r\n"
 
 
@@ -74,6 +75,8 @@ def working(rows: Any) -> list[str]:
 def plain_address(address: str) -> str | None:
     """The upstream whose spelling for work this is; None if it is an upstream as it is."""
     host, _, port = address.rpartition(":")
+    if host.startswith("[") and host.endswith(_ZONE):
+        return f"{host.removesuffix(_ZONE)}]:{port}"
     if host.startswith(_MAPPED) and host.endswith("]"):
         return f"{host[len(_MAPPED) : -1]}:{port}"
     return f"{host[:-1]}:{port}" if host.endswith(".") else None

@@ -47,6 +47,7 @@ def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFa
         "AIGC_PORTAL_BIND": f"127.0.0.1:{portal_port}",
         "AIGC_GWAUTH_BIND": f"127.0.0.1:{auth_port}",
         "AIGC_GATEWAY_KEYS": ",".join(KEYS),
+        "AIGC_GATEWAY_UPSTREAM_PATTERNS": rf"\[::1\]:{upstream_port}",
     }
     started = []
     try:

@@ -132,8 +132,8 @@ def spelled(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def run_uvicorn(app: str, port: int, log: Path, **variables: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+def run_uvicorn(app: str, port: int, log: Path, *, host: str = "127.0.0.1", **variables: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "uvicorn", app, "--host", host, "--port", str(port), "--no-access-log"]
     command += ["--timeout-graceful-shutdown", "1"]
     return run(command, log, **variables)
 
@@ -143,10 +143,10 @@ def run(command: list[str], log: Path, **variables: str) -> subprocess.Popen:
         return subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=output)
 
 
-def wait_for_port(port: int, process: subprocess.Popen, log: Path) -> None:
+def wait_for_port(port: int, process: subprocess.Popen, log: Path, *, host: str = "127.0.0.1") -> None:
     def listens() -> bool:
         assert process.poll() is None, log.read_text()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("GET", "/")
             return bool(connection.getresponse().status)

@@ -20,7 +20,7 @@ from engines.models import Instance
 from gateway import streams
 from gateway.streams import open_work, plain_address, slugs_of_upstreams, watch_streams, working
 from tests import factories
-from tests.gateway.driving import SCRIPT, Gateway
+from tests.gateway.driving import SCRIPT, Gateway, end, run_uvicorn, wait_for_port
 from tests.waiting import wait_until
 
 DEADLINE_SECONDS = 20
@@ -96,6 +96,29 @@ def test_the_gateway_counts_open_work_apart(gateway, busy_kind, pass_of, opened)
     assert counted(gateway) == []
     with opened(gateway, busy_kind, cookie):
         wait_until(lambda: counted(gateway) == [gateway.upstream])
+    wait_until(lambda: counted(gateway) == [])
+
+
+@pytest.fixture
+def at_six(gateway: Gateway, busy_kind: Instance, tmp_path: Path) -> Iterator[str]:
+    """The same engine at an IPv6 address."""
+    port = int(gateway.upstream.split(":")[1])
+    process = run_uvicorn("tests.gateway.upstream:app", port, tmp_path / "six.log", host="::1")
+    try:
+        wait_for_port(port, process, tmp_path / "six.log", host="::1")
+        yield f"[::1]:{port}"
+    finally:
+        end(process)
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("opened", [event_stream, web_socket])
+def test_open_work_at_an_ipv6_address_is_counted_too(gateway, busy_kind, at_six, pass_of, opened):
+    Instance.objects.filter(pk=busy_kind.pk).update(upstream=at_six)
+    cookie = pass_of(busy_kind)
+    with opened(gateway, busy_kind, cookie):
+        wait_until(lambda: counted(gateway) == [at_six])
+        assert slugs_of_upstreams([at_six]) == [busy_kind.slug]
     wait_until(lambda: counted(gateway) == [])
 
 
@@ -197,6 +220,8 @@ def test_another_shape_of_the_gateways_list_is_no_list(rows):
 
 def test_which_addresses_are_those_of_work():
     assert plain_address("[::ffff:127.0.0.1]:9105") == "127.0.0.1:9105"
+    assert plain_address("[fd00::1%0]:80") == "[fd00::1]:80"
+    assert plain_address("[::ffff:127.0.0.1%0]:80") == "[::ffff:127.0.0.1]:80"
     assert plain_address("i-b.aigc-t-acme.svc.cluster.local.:80") == "i-b.aigc-t-acme.svc.cluster.local:80"
     unchanged = (
         "127.0.0.1:9105",
