@@ -74,13 +74,20 @@ class Simulated(Container):
         super().ended(code)
 
 
+class Place(NamedTuple):
+    """A port that nobody else gets, and the descriptor of the socket that keeps it: who closes that lets it go."""
+
+    port: int
+    descriptor: int
+
+
 class Launch(NamedTuple):
     """How to start a process, and where it listens."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
-    port: int
+    place: Place
 
 
 class Process(Container):
@@ -89,9 +96,10 @@ class Process(Container):
     def __init__(self, launch: Launch, log: Log) -> None:
         """Start it. OSError if it cannot be started."""
         super().__init__(log)
-        self.port = launch.port
+        self.port, self.place = launch.place
         self.loop = asyncio.get_running_loop()
         if shutil.which(launch.command[0], path=launch.environment.get("PATH")) is None:
+            os.close(self.place)
             raise FileNotFoundError(f'exec: "{launch.command[0]}": executable file not found in $PATH')
         guard = [SETPRIV, "--pdeathsig", "KILL", "--"] if SETPRIV else []
         self.output, writer = os.pipe()
@@ -103,6 +111,7 @@ class Process(Container):
             )  # fmt: skip
         except OSError:
             os.close(self.output)
+            os.close(self.place)
             raise
         finally:
             os.close(writer)
@@ -129,6 +138,7 @@ class Process(Container):
         for descriptor in (self.output, self.pidfd):
             self.loop.remove_reader(descriptor)
             os.close(descriptor)
+        os.close(self.place)
         self.ended(code if code >= 0 else 128 - code)
 
     def signal(self, number: signal.Signals) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.kubernetes.double.containers import Launch
+from tests.kubernetes.double.containers import Launch, Place
 from tests.kubernetes.double.resources import CONFIG_MAPS, SECRETS, Document
 from tests.kubernetes.double.store import Store
 
@@ -20,10 +20,16 @@ class ConfigError(Exception):
     """The container refers to something that is not there."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def reserve_port() -> Place:
+    """Keep a free port for a process that needs a while until it listens, while others connect and listen all the time.
+
+    Sockets that may share their address can be bound beside this one, and one of them can listen, as servers do; the system gives
+    the port to no other, and to no outgoing connection.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return Place(int(place.getsockname()[1]), place.detach())
 
 
 def environment_of(store: Store, pod: Document, container: Document) -> dict[str, str]:
@@ -61,14 +67,14 @@ def launch(
     """Put real directories in place of mount paths, and a free port in place of the container's."""
     mounts = mount_points(pod, container, directory_of)
     ports = [port["containerPort"] for port in container.get("ports", [])]
-    port = free_port()
+    place = reserve_port()
     # In one pass: a directory may lie below another mount's path.
     paths = "|".join(re.escape(path) for path in sorted(mounts, key=len, reverse=True))
     chosen = re.compile(rf"(?<![\w./-])({paths})(?![\w.-])")
 
     def placed(text: str) -> str:
         for number in ports:
-            text = re.sub(rf"(?<![\w.]){number}(?![\w.])", str(port), text)
+            text = re.sub(rf"(?<![\w.]){number}(?![\w.])", str(place.port), text)
         return chosen.sub(lambda found: str(mounts[found[0]]), text) if mounts else text
 
     command = [placed(word) for word in [*container.get("command", []), *container.get("args", [])]]
@@ -84,7 +90,7 @@ def launch(
         "HOME": str(home),
         "AIGC_DATA": str(home),
     }
-    return Launch(command, base | {name: placed(value) for name, value in environment.items()}, home, port)
+    return Launch(command, base | {name: placed(value) for name, value in environment.items()}, home, place)
 
 
 def mount_points(pod: Document, container: Document, directory_of: Callable[[Document, str], Path]) -> dict[str, Path]:
