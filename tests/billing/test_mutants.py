@@ -40,7 +40,12 @@ MUTANTS = {
     "nothing is taken back": ("ledger", "rows.append(_reversal(standing, revision, posting, now))", "pass", ORDER_LAW),
     "revisions stand still": ("ledger", "line.revision + 1 if line else 0", "line.revision if line else 0", ORDER_LAW),
     "what is gone stays": ("ledger", "return want is None and standing is None", "return want is None", ORDER_LAW),
-    "a reversal is no correction": ("ledger", "=is_correction,\n        kind=Charge.Kind.REV", "=False,\n        kind=Charge.Kind.REV", CLOSING_LAW),
+    "a reversal is no correction": (
+        "ledger",
+        "=is_correction,\n        kind=Charge.Kind.REV",
+        "=False,\n        kind=Charge.Kind.REV",
+        CLOSING_LAW,
+    ),
     "a reversal keeps the list amount": ("ledger", "list_amount=-standing", "list_amount=standing", ORDER_LAW),
     "a volume is never gone": ("storage", "_best(known, VolumeKind.GONE)", "None", STORAGE_LAW),
     "a volume keeps its size": ("storage", "and _what(fact) != _what(cuts[-1][1])", "and False", STORAGE_LAW),
