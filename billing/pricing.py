@@ -113,7 +113,7 @@ def _currency_of(tenant: Tenant | None, at: datetime) -> str:
 
 def seed_prices(per_hour_by_class: Mapping[str, Decimal], *, starts_at: datetime) -> list[Price]:
     """Give a first list price to GPU classes (by slug) that have none; leave all others alone."""
-    priced = Price.objects.filter(tenant__isnull=True).values("gpu_class_id")
+    priced = Price.objects.filter(tenant__isnull=True, gpu_class__isnull=False).values("gpu_class_id")
     unpriced = GpuClass.objects.filter(slug__in=per_hour_by_class).exclude(pk__in=priced)
     return [
         set_price(gpu_class=gpu_class, per_hour=per_hour_by_class[gpu_class.slug], starts_at=starts_at) for gpu_class in unpriced

@@ -96,17 +96,13 @@ def _charged(instance_ids: Collection[UUID], calendars: Calendars, now: datetime
         today |= of_tenant & Q(day__gte=day)
         this_month |= of_tenant & Q(day__gte=day.replace(day=1))
         in_currency |= of_tenant & Q(currency=calendar.currency_at(now))
-    sums = (
-        DayRollup.objects.filter(in_currency, instance__in=instance_ids)
-        .order_by()
-        .values("instance_id", "currency")
-        .annotate(
-            today=Sum("amount", filter=today, default=Decimal(0)),
-            month=Sum("amount", filter=this_month, default=Decimal(0)),
-            total=Sum("amount"),
-        )
+    sums = DayRollup.objects.filter(in_currency, instance__in=instance_ids).order_by().values("instance_id", "currency")
+    found = sums.annotate(
+        today=Sum("amount", filter=today, default=Decimal(0)),
+        month=Sum("amount", filter=this_month, default=Decimal(0)),
+        total=Sum("amount"),
     )
-    return [dict(each) for each in sums]
+    return [dict(row) for row in found]
 
 
 def _with_accrued(cost: InstanceCost, running: Accrued, *, day: datetime, month: datetime) -> InstanceCost:

@@ -154,7 +154,7 @@ _NAMES = ("instance__slug", "instance__name", "owner__username", "gpu_class__nam
 
 
 def month_summary(membership: Membership, month: Month, *, now: datetime) -> MonthSummary:
-    """Return the month's costs that the member may see. Seven queries, however many rows."""
+    """Return the month's costs that the member may see. Seven queries at most, however many rows."""
     visible = visible_to(membership)
     with snapshot():
         frame = _frame(membership, month, now)

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 BACKFILL = """
+-- What is checked at the end of the transaction only would keep tables from being altered until then.
+SET CONSTRAINTS ALL IMMEDIATE;
 INSERT INTO billing_billingaccount (tenant_id) SELECT id FROM tenants_tenant;
 INSERT INTO billing_billingterms (account_id, time_zone, currency)
 SELECT id, 'UTC', coalesce((SELECT currency FROM billing_price ORDER BY id LIMIT 1), %s) FROM tenants_tenant;
@@ -43,8 +45,6 @@ INSERT INTO billing_monthrollup
 SELECT tenant_id, date_trunc('month', day)::date, owner_id, category, gpu_class_id, storage_class, tag, currency, period_id,
     sum(seconds), sum(milli_unit_seconds), sum(amount), sum(list_amount), sum(charge_count)
 FROM billing_dayrollup GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
--- What the statements above defer would keep the tables from being altered.
-SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 """
 

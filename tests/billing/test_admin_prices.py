@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Price
-from billing.pricing import set_price
+from billing.operations import set_price, set_terms
 from tests import factories
 
 ADD = "admin:billing_price_add"
@@ -57,16 +57,20 @@ def test_impossible_prices_are_refused_in_the_form(operator, gpu_class, per_hour
     assert not Price.objects.exists()
 
 
-def test_a_price_in_another_currency_is_refused(operator, gpu_class, settings):
-    operator.post(reverse(ADD), entered(gpu_class, "2", NOON))
-    settings.DEFAULT_CURRENCY = "EUR"
-    refused = operator.post(reverse(ADD), entered(gpu_class, "3", NOON))
-    assert refused.status_code == 422
-    assert "the books know one currency" in refused.content.decode()
-    assert Price.objects.get().currency == "USD"
+def test_a_tenant_s_own_price_is_in_its_own_currency(operator, gpu_class, acme):
+    set_terms(tenant=acme, now=NOON, currency="EUR")
+    for tenant in ("", acme.pk):
+        assert operator.post(reverse(ADD), entered(gpu_class, "2", NOON) | {"tenant": tenant}).status_code == 302
+    assert list(Price.objects.order_by("pk").values_list("tenant", "currency")) == [(None, "USD"), (acme.pk, "EUR")]
 
 
-@pytest.mark.parametrize("name", ["price", "usageinterval", "charge"])
+def test_a_price_without_a_gpu_class_is_one_of_storage(operator, gpu_class):
+    assert operator.post(reverse(ADD), entered(gpu_class, "0.000137", NOON) | {"gpu_class": ""}).status_code == 302
+    price = Price.objects.get()
+    assert (price.gpu_class, price.storage_class, price.money.exact) == (None, "", "USD 0.000137")
+
+
+@pytest.mark.parametrize("name", ["price", "usageinterval", "charge", "billingperiod"])
 def test_the_books_are_read_only(operator, gpu_class, name):
     price = set_price(gpu_class=gpu_class, per_hour=Decimal(1), starts_at=NOON)
     assert operator.get(reverse(f"admin:billing_{name}_changelist")).status_code == 200

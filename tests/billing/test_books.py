@@ -35,8 +35,8 @@ def test_charge_is_never_changed_or_deleted(charge: Charge) -> None:
         ({"revision": 1}, "charge_revision"),
         ({"kind": "reversal", "revision": 1}, "charge_sign"),
         ({"kind": "replacement", "revision": 1, "amount": -1}, "charge_sign"),
-        ({"kind": "replacement", "revision": 1, "ends_at": START + timedelta(seconds=3601)}, "charge_within_an_hour"),
-        ({"kind": "replacement", "revision": 1, "ends_at": START}, "charge_within_an_hour"),
+        ({"kind": "replacement", "revision": 1, "ends_at": START + timedelta(seconds=3601)}, "charge_within_its_cell"),
+        ({"kind": "replacement", "revision": 1, "ends_at": START}, "charge_within_its_cell"),
     ],
 )
 def test_charge_that_cannot_be_is_refused(charge: Charge, fields: dict[str, object], constraint: str) -> None:

@@ -50,9 +50,9 @@ def test_file_is_quoted_as_rfc_4180_says() -> None:
     header, line = month_csv(summary)
     assert header == (
         "\ufeffmonth,instance,instance_id,user,gpu_class,seconds,seconds_without_price,price_per_hour,currency,"
-        "charged,estimated,amount,as_of\r\n"
+        "charged,estimated,amount,as_of,category\r\n"
     )
     assert line == (
         '2026-03,"say ""hi"",\n海报 🖼",abc,alice,H100,2160,0,2.500000000,USD,'
-        "1.500000000,0.000000000,1.500000000,2026-03-10T12:00:00Z\r\n"
+        "1.500000000,0.000000000,1.500000000,2026-03-10T12:00:00Z,gpu\r\n"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.metering import Anomaly, BillFrom, Fact, Metered, OwnerChange, Trouble, Usage, meter
+from billing.metering import Anomaly, BillFrom, Fact, Metered, OwnerChange, TagChange, Trouble, Usage, meter
 from tests.billing.facts import fact, moment
 
 T0 = moment("2026-03-01T00:00:00")
@@ -36,6 +36,7 @@ def times(*facts: Fact, **policy: Any) -> list[tuple[str, float, float | None]]:
 
 
 STARTED, READY, ENDED = known("started", 5), known("ready", 20), known("ended", 100)
+LAUNCHED = known("launched", 12)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,12 @@ STARTED, READY, ENDED = known("started", 5), known("ready", 20), known("ended", 
         ((STARTED, READY, ENDED), {}, [("run", 20, 100)]),
         ((STARTED, READY, ENDED), {"bill_from": BillFrom.STARTED}, [("run", 5, 100)]),
         ((READY, ENDED), {"bill_from": BillFrom.STARTED}, [("run", 20, 100)]),
+        ((STARTED, LAUNCHED, READY, ENDED), {"bill_from": BillFrom.STARTED}, [("run", 12, 100)]),
+        ((STARTED, LAUNCHED, READY, ENDED), {"bill_from": BillFrom.SCHEDULED}, [("run", 5, 100)]),
+        ((LAUNCHED, READY, ENDED), {"bill_from": BillFrom.SCHEDULED}, [("run", 20, 100)]),
+        # An operator's word counts before all others.
+        ((READY, ENDED, known("ended", 40, source="operator")), {}, [("run", 20, 40)]),
+        ((READY, ENDED, known("ended", 20, source="operator")), {}, []),
         # A start that failed is free.
         ((STARTED, ENDED), {}, []),
         ((STARTED, ENDED), {"bill_from": BillFrom.STARTED}, []),
@@ -170,3 +177,49 @@ def test_several_hand_overs_follow_each_other() -> None:
     in_one_second = OwnerChange(at(70.5), from_owner_id=1, to_owner_id=3)
     assert owners(READY, ENDED, changes=(HANDED_OVER, back)) == [(1, 20, 50), (2, 50, 70), (1, 70, 100)]
     assert owners(READY, ENDED, changes=(HANDED_OVER, back, in_one_second)) == [(1, 20, 50), (2, 50, 70), (3, 70, 100)]
+
+
+def free(*facts: Fact, **policy: Any) -> list[tuple[str, str, float, float | None]]:
+    """Run, cause, start and end of what took a GPU and is free, in seconds since T0."""
+    unbilled = metered(*facts, **policy).unbilled
+    return [(piece.run_id, piece.kind, span[1], span[2]) for piece, span in zip(unbilled, _spans(unbilled), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "told"),
+    [
+        ((STARTED, READY, ENDED), {}, [("run", "starting", 5, 20)]),
+        ((STARTED, READY, ENDED), {"bill_from": BillFrom.SCHEDULED}, []),
+        ((STARTED, ENDED), {}, [("run", "failed", 5, 100)]),
+        ((STARTED,), {}, [("run", "starting", 5, None)]),
+        ((STARTED, known("seen", 30)), {"holds_gpu": False}, [("run", "failed", 5, 30)]),
+        ((READY, ENDED), {}, []),
+        ((ENDED,), {}, []),
+        # What is billed as another run's is not free at the same time.
+        ((READY, ENDED, known("started", 60, run_id="b"), known("ready", 130, run_id="b")), {}, [("b", "starting", 100, 130)]),
+        # Nor is it free twice.
+        ((STARTED, known("started", 30, run_id="b"), known("ended", 50, run_id="b"), ENDED), {}, [("run", "failed", 5, 100)]),
+    ],
+)
+def test_time_that_took_a_gpu_and_is_free(
+    facts: tuple[Fact, ...], policy: dict[str, Any], told: list[tuple[str, str, float, float | None]]
+) -> None:
+    assert free(*facts, **policy) == told
+
+
+def test_tags_change_within_a_run_by_the_second() -> None:
+    """Case 17: whatever a fact says that was noted late."""
+    late = known("ended", 100, tag="autumn")
+    changes = (TagChange(at(40.5), "", "spring"), TagChange(at(60), "spring", "autumn"))
+    usage = meter((STARTED, READY, late), holds_gpu=True, bill_from=BillFrom.READY, tag_changes=changes)
+    assert [(piece.tag, piece.starts_at, piece.ends_at) for piece in usage.usage] == [
+        ("", at(20), at(40)),
+        ("spring", at(40), at(60)),
+        ("autumn", at(60), at(100)),
+    ]
+    assert [(piece.tag, piece.starts_at) for piece in usage.unbilled] == [("", at(5))]
+
+
+def test_a_run_keeps_its_share() -> None:
+    usage = metered(known("started", 5, quantity_milli=250), known("ready", 20, quantity_milli=1000)).usage
+    assert [piece.quantity_milli for piece in usage] == [250]

@@ -174,6 +174,7 @@ def test_file_has_the_page_s_numbers_to_the_last_digit(client: Client, anna: Use
         "estimated": "0.854166667",
         "amount": "6.687500000",
         "as_of": "2026-03-10T12:20:30Z",
+        "category": "gpu",
     }
 
 

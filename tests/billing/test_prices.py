@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from billing.errors import PriceRefused
 from billing.models import Meter, Price, UsageInterval
-from billing.operations import set_price, settle
+from billing.money import Money
+from billing.operations import set_price, set_terms, settle
 from billing.pricing import seed_prices
 from billing.queries import price_per_hour, prices_in_force
 from engines.models import GpuClass, Instance
@@ -63,13 +64,13 @@ def test_tenant_s_own_price_stands_beside_the_list(gpu_class: GpuClass, acme: Te
     assert price_per_hour(acme, gpu_class, at=BEGINNING) is None
 
 
-def test_prices_in_force_are_one_query(
+def test_prices_in_force_are_two_queries(
     gpu_class: GpuClass, acme: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     other = factories.make_gpu_class("other")
     put(gpu_class, "3", MARCH)
     put(other, "1", MARCH)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         prices = prices_in_force(acme, at=APRIL)
     assert {pk: str(price) for pk, price in prices.items()} == {gpu_class.pk: "USD 3.00", other.pk: "USD 1.00"}
 
@@ -81,12 +82,15 @@ def test_senseless_price_is_refused(gpu_class: GpuClass, per_hour: str) -> None:
     assert not Price.objects.exists()
 
 
-def test_second_currency_is_refused(gpu_class: GpuClass, settings: Settings) -> None:
+def test_prices_of_two_currencies_stand_side_by_side(gpu_class: GpuClass, acme: Tenant, bolt: Tenant) -> None:
+    set_terms(tenant=bolt, now=MARCH, currency="EUR")
     put(gpu_class, "1", MARCH)
-    settings.DEFAULT_CURRENCY = "EUR"
-    with pytest.raises(PriceRefused, match="Prices are in USD, the setting AIGC_CURRENCY says EUR"):
-        put(gpu_class, "1", APRIL)
-    assert spans(gpu_class) == [("1.00", MARCH, None)]
+    set_price(gpu_class=gpu_class, per_hour=Money(Decimal(2), "EUR"), starts_at=MARCH)
+    put(gpu_class, "3", MAY, tenant=bolt)
+    assert [str(prices_in_force(tenant, at=at)[gpu_class.pk]) for tenant in (acme, bolt) for at in (APRIL, MAY)] == [
+        *("USD 1.00", "USD 1.00"),
+        *("EUR 2.00", "EUR 3.00"),
+    ]
 
 
 def test_database_refuses_two_prices_at_a_time(gpu_class: GpuClass, acme: Tenant) -> None:

@@ -107,7 +107,7 @@ def test_summary_of_many_takes_as_many_queries_as_of_one(
     many: list[Instance], alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     membership = membership_in(alice, "acme")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         summary = month_summary(membership, MARCH, now=NOW)
     assert (len(summary.rows), summary.total.plain) == (6, "65.125000002")
 

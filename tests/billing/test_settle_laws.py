@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.auditing import verify
 from billing.calendars import Calendar
 from billing.metering import BillFrom, Fact, meter
 from billing.models import Charge, Meter
@@ -78,4 +79,5 @@ def test_any_order_any_repeats_any_moments_of_settling(
     settle(instance.pk, now=END)
     assert standing(instance) == expected(instance, END)
     assert settle(instance.pk, now=END) == 0
+    assert verify() == []
     assert Meter.objects.get(pk=instance.pk).dirty_from is None

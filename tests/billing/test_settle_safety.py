@@ -72,8 +72,8 @@ def test_interrupted_at_any_write_and_tried_again(make_running: Callable[..., In
 
 
 TABLES = [
-    *("billing_meter", "billing_billingaccount", "billing_billingterms"),  # the first time
-    *("billing_usageinterval", "billing_billingperiod", "billing_charge"),
+    *("billing_meter", "billing_usageinterval", "billing_billingaccount", "billing_billingterms"),
+    *("billing_billingperiod", "billing_charge"),
     *("billing_dayrollup", "billing_dayrollup", "billing_monthrollup", "billing_monthrollup", "billing_meter"),
 ]
 
