@@ -115,6 +115,8 @@ GROUPS: Mapping[str, str | Promise] = {
     "instance": _("Engines"),
     "member": _("Members"),
     "price": _("Prices"),
+    "quota": _("Limits"),
+    "quota_request": _("Requests for higher limits"),
     "release": _("Release"),
     "volume": _("Data"),
     "webhook": _("Webhooks"),

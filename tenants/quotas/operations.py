@@ -1,4 +1,7 @@
-"""Setting limits and lifting them. Operators set ceilings; owners and admins of the tenant set theirs within."""
+"""Setting limits and lifting them. Operators set ceilings; owners and admins of the tenant set theirs within.
+
+All under the lock of the tenant, so that no launch counts by the old limit while the new one is written.
+"""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,6 +17,7 @@ from tenants.quotas.ceilings import lowest_ceiling
 from tenants.quotas.measures import Scope, shown
 from tenants.quotas.models import Quota
 from tenants.quotas.refusal import BeyondCeiling
+from tenants.team.locks import lock_for
 
 
 @transaction.atomic
@@ -22,8 +26,9 @@ def set_quota(*, by: Membership, scope: Scope, limit: int | None) -> Quota:
 
     What operators set for a whole tenant is its ceiling. Raises BeyondCeiling where a tenant sets itself more than that.
     """
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
-    tenant = lock_limits(by)
+    tenant = by.tenant
     author = Quota.Author.OPERATOR if by.is_operator and scope.whole_tenant else Quota.Author.TENANT
     return _write(tenant, by, author, scope, limit)
 
@@ -31,8 +36,9 @@ def set_quota(*, by: Membership, scope: Scope, limit: int | None) -> Quota:
 @transaction.atomic
 def raise_own_limit(*, by: Membership, scope: Scope, limit: int) -> None:
     """Raise what the tenant has set for itself, or for a person, to at least so much; where there is no limit, none is made."""
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
-    tenant = lock_limits(by)
+    tenant = by.tenant
     require_within(tenant, scope, limit)
     present = own_limit(tenant, scope)
     if present is not None and present < limit:
@@ -64,8 +70,9 @@ def _write(tenant: Tenant, by: Membership, author: Quota.Author, scope: Scope, l
 @transaction.atomic
 def remove_quota(*, by: Membership, quota: Quota) -> None:
     """Take a limit away: a default, the role's or none holds from then on. Does nothing if it is gone already."""
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
-    tenant = lock_limits(by)
+    tenant = by.tenant
     found = tenant.quotas.filter(pk=quota.pk).select_related("user", "gpu_class").first()
     if found is None:
         return
@@ -94,11 +101,6 @@ def require_within(tenant: Tenant, scope: Scope, limit: int | None) -> None:
             _("Operators let %(tenant)s have at most %(ceiling)s. Ask them for more first.")
             % {"tenant": tenant, "ceiling": shown(scope.measure, ceiling)}
         )
-
-
-def lock_limits(by: Membership) -> Tenant:
-    """Let no launch count by the old limit while the new one is written."""
-    return Tenant.objects.select_for_update(no_key=True).get(pk=by.tenant_id)
 
 
 def _require_known(tenant: Tenant, scope: Scope) -> None:

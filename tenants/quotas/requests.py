@@ -7,13 +7,14 @@ from tenants import access
 from tenants.access import Action
 from tenants.audit.operations import Subject, record
 from tenants.errors import NotAllowed, NotVisible
-from tenants.models import Membership, Tenant
+from tenants.models import Membership
 from tenants.quotas.ceilings import ceilings_over
 from tenants.quotas.measures import Scope, shown
 from tenants.quotas.models import REASON_LENGTH, QuotaRequest, QuotaRequestStep
-from tenants.quotas.operations import lock_limits, own_limit, raise_own_limit, set_quota
+from tenants.quotas.operations import own_limit, raise_own_limit, set_quota
 from tenants.quotas.refusal import CannotAsk
 from tenants.quotas.telling import tell_admins, tell_asker
+from tenants.team.locks import lock_for
 
 State = QuotaRequest.State
 Kind = QuotaRequestStep.Kind
@@ -22,6 +23,7 @@ Kind = QuotaRequestStep.Kind
 @transaction.atomic
 def ask_for_more(*, by: Membership, scope: Scope, wanted: int, reason: str) -> QuotaRequest:
     """Ask for so much, for oneself or the whole tenant; owners' and admins' requests for the tenant go to operators at once."""
+    by = lock_for(by)
     access.require(by, Action.LAUNCH)
     if not 0 < len(reason.strip()) <= REASON_LENGTH:
         raise CannotAsk(_("Say what you need it for, in %(limit)d characters at most.") % {"limit": REASON_LENGTH})
@@ -51,6 +53,7 @@ def ask_for_more(*, by: Membership, scope: Scope, wanted: int, reason: str) -> Q
 @transaction.atomic
 def withdraw_request(*, by: Membership, request: QuotaRequest) -> None:
     """Take one's own request back."""
+    by = lock_for(by)
     request = _lock_pending(by, request)
     if request.asker_id != by.user_id:
         raise NotAllowed(_("Only whoever asked can withdraw a request."))
@@ -60,6 +63,7 @@ def withdraw_request(*, by: Membership, request: QuotaRequest) -> None:
 @transaction.atomic
 def pass_on_request(*, by: Membership, request: QuotaRequest, word: str = "") -> None:
     """Leave the decision to operators, because it is their limit."""
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
     request = _lock_pending(by, request)
     if request.state == State.PASSED_ON:
@@ -71,6 +75,7 @@ def pass_on_request(*, by: Membership, request: QuotaRequest, word: str = "") ->
 @transaction.atomic
 def refuse_request(*, by: Membership, request: QuotaRequest, word: str) -> None:
     """Say no, and why."""
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
     if not word.strip():
         raise CannotAsk(_("Say why, in a word or two."))
@@ -82,21 +87,25 @@ def refuse_request(*, by: Membership, request: QuotaRequest, word: str) -> None:
 @transaction.atomic
 def approve_request(*, by: Membership, request: QuotaRequest, amount: int, word: str = "") -> None:
     """Raise the limit to so much. Raises tenants.quotas.refusal.BeyondCeiling where only operators can; theirs rises with it."""
+    by = lock_for(by)
     access.require(by, Action.MANAGE_LIMITS)
     if amount < 1:
         raise CannotAsk(_("To grant nothing is to refuse."))
     request = _lock_pending(by, request)
+    if not by.tenant.memberships.filter(user=request.asker_id).exists():
+        names = {"person": request.asker, "tenant": by.tenant}
+        raise CannotAsk(_("%(person)s is no member of %(tenant)s any more. The request can only be refused.") % names)
     if by.is_operator:
-        _raise_ceilings(lock_limits(by), by, request.scope, amount)
+        _raise_ceilings(by, request.scope, amount)
     raise_own_limit(by=by, scope=request.scope, limit=amount)
     request.granted = amount
     _step(request, by, Kind.APPROVED, amount=amount, word=word)
     tell_asker(request, by.user, word)
 
 
-def _raise_ceilings(tenant: Tenant, by: Membership, scope: Scope, amount: int) -> None:
+def _raise_ceilings(by: Membership, scope: Scope, amount: int) -> None:
     """Raise what stands in the way: the ceiling of all classes together, and that of the class."""
-    for gpu_class_id, ceiling in ceilings_over(tenant, scope.measure, scope.gpu_class_id).items():
+    for gpu_class_id, ceiling in ceilings_over(by.tenant, scope.measure, scope.gpu_class_id).items():
         if ceiling < amount:
             set_quota(by=by, scope=Scope(scope.measure, gpu_class_id), limit=amount)
 

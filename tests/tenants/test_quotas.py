@@ -205,6 +205,21 @@ def test_to_grant_less_than_there_is_lowers_nothing(asked, acme, alice, anna_in_
     assert Quota.objects.get(user=alice).limit == 4000
 
 
+def test_whoever_has_left_is_granted_nothing(asked, alice_in_acme, anna_in_acme):
+    alice_in_acme.delete()
+    with pytest.raises(CannotAsk, match="alice is no member of Acme Studio any more"):
+        approve_request(by=anna_in_acme, request=asked, amount=2000)
+    refuse_request(by=anna_in_acme, request=asked, word="Good-bye.")
+
+
+def test_a_right_that_is_gone_meanwhile_sets_nothing(acme, anna_in_acme):
+    stale = Membership.objects.select_related("tenant", "user").get(pk=anna_in_acme.pk)
+    Membership.objects.filter(pk=anna_in_acme.pk).update(role=Role.MEMBER)
+    with pytest.raises(NotAllowed):
+        set_quota(by=stale, scope=Scope("running"), limit=1)
+    assert not Quota.objects.exists()
+
+
 def test_strangers_decide_nothing(asked, bob_in_bolt):
     for decide in (
         lambda: approve_request(by=bob_in_bolt, request=asked, amount=1),
