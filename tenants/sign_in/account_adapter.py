@@ -89,6 +89,11 @@ class SignInAdapter(InvitedOnlyAdapter):
         """Lead to a page that goes on to the provider, if one began the session."""
         return reverse("signed_out")
 
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        """Mail nobody a way to a password that would not open anything."""
+        if settings.LOCAL_SIGN_IN or user.is_staff:
+            super().send_password_reset_mail(user, email, context)
+
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
