@@ -107,8 +107,9 @@ class SignInAdapter(InvitedOnlyAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send at once; a mail server that does not answer undoes nothing that was done."""
+        site = {"name": settings.SITE_NAME, "domain": settings.PORTAL_HOST}
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, email, {"current_site": site} | context)
         except (OSError, smtplib.SMTPException) as error:
             log.error("mail %s was not sent: %r", template_prefix, error)  # noqa: TRY400 - the trace tells nothing more
             messages.error(self.request, _("The mail could not be sent. Try again in a few minutes."))
