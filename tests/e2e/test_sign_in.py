@@ -146,5 +146,7 @@ def test_a_passkey_is_added_and_opens_the_portal(page: Page):
     page.goto("/accounts/2fa/webauthn/")
     expect(page.get_by_text("My laptop")).to_be_visible()
     page.get_by_role("link", name="Remove").click()
+    page.get_by_label("Password").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("My laptop")).to_be_hidden()
