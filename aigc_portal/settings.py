@@ -148,6 +148,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever did not change the password or a s
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "tenants.sign_in.reset_tokens.ResetTokens"  # noqa: S105 - the name of a class
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 # Counted in Valkey, over all processes; `key` is the account that was named. The client's address is what the gateway saw.

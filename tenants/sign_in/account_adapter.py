@@ -89,6 +89,11 @@ class SignInAdapter(InvitedOnlyAdapter):
         """Lead to a page that goes on to the provider, if one began the session."""
         return reverse("signed_out")
 
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        """Mail nobody a way to a password that would not open anything."""
+        if settings.LOCAL_SIGN_IN or user.is_staff:
+            super().send_password_reset_mail(user, email, context)
+
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
@@ -102,8 +107,9 @@ class SignInAdapter(InvitedOnlyAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send at once; a mail server that does not answer undoes nothing that was done."""
+        site = {"name": settings.SITE_NAME, "domain": settings.PORTAL_HOST}
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, email, {"current_site": site} | context)
         except (OSError, smtplib.SMTPException) as error:
             log.error("mail %s was not sent: %r", template_prefix, error)  # noqa: TRY400 - the trace tells nothing more
             messages.error(self.request, _("The mail could not be sent. Try again in a few minutes."))

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from tenants.sign_in.configuration import VARIABLE, ProvidersError, providers
+from tenants.sign_in.configuration import VARIABLE, ProvidersError, read_providers
 
 
 @register()
@@ -13,7 +13,7 @@ def check_providers(**_: Any) -> list[CheckMessage]:
     """The providers of OpenID Connect, each problem with its file and path; and whether there is any way in."""
     hint = f"docs/guides/sign-in.md has an example for each kind of provider; unset {VARIABLE} for none."
     try:
-        found = providers()
+        found = read_providers()
     except ProvidersError as error:
         return [Error(problem, hint=hint, id="aigc.E061") for problem in error.problems]
     if not settings.LOCAL_SIGN_IN and not found:

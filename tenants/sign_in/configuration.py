@@ -1,5 +1,6 @@
 """The providers that AIGC_OIDC_PROVIDERS names: a YAML or JSON file, or JSON itself; read once in the life of a process."""
 
+import logging
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from tenants.sign_in.schema import Provider, Providers
 
+log = logging.getLogger(__name__)
 VARIABLE = "AIGC_OIDC_PROVIDERS"
 
 
@@ -23,7 +25,15 @@ class ProvidersError(Exception):
 
 
 def providers() -> tuple[Provider, ...]:
-    """Return the providers in the order of the file, none without the variable. Raises ProvidersError."""
+    """Return the providers in the order of the file.
+
+    None without the variable, nor if it cannot be used: operators must still get in, by their passwords.
+    """
+    return _usable(settings.OIDC_PROVIDERS)
+
+
+def read_providers() -> tuple[Provider, ...]:
+    """Return the same. Raises ProvidersError."""
     return _read(settings.OIDC_PROVIDERS)
 
 
@@ -39,6 +49,15 @@ def client_secret(provider: Provider) -> str:
     if provider.client_secret_env:
         return os.environ[provider.client_secret_env]
     return provider.client_secret
+
+
+@lru_cache(maxsize=16)
+def _usable(source: str) -> tuple[Provider, ...]:
+    try:
+        return _read(source)
+    except ProvidersError as error:
+        log.error("nobody can sign in by a provider: %s", error)  # noqa: TRY400 - its text says it all
+        return ()
 
 
 @lru_cache(maxsize=16)

@@ -28,7 +28,10 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a person says of themselves. The account's name is for operators to change."""
 
     time_zone = forms.CharField(
-        label=_("Time zone"), validators=[validate_zone], help_text=_("Pages show times in this zone, e.g. Europe/Berlin.")
+        label=_("Time zone"),
+        validators=[validate_zone],
+        widget=forms.TextInput(attrs={"data-zones": "", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("Pages show times in this zone, e.g. Europe/Berlin."),
     )
 
     class Meta:

@@ -105,9 +105,18 @@ def _as_app(provider: Provider) -> SocialApp:
         provider_id=provider.id,
         name=provider.name,
         client_id=provider.client_id,
-        secret=configuration.client_secret(provider),
+        secret=_secret(provider),
         settings=settings,
     )
+
+
+def _secret(provider: Provider) -> str:
+    """Of a secret that is away only those hear who sign in by this provider: the page of all must show."""
+    try:
+        return configuration.client_secret(provider)
+    except (OSError, KeyError) as error:
+        log.error("the client's secret of %s cannot be read: %r", provider.id, error)  # noqa: TRY400 - same
+        return ""
 
 
 def _refusal(request: HttpRequest, sociallogin: SocialLogin, why: str) -> Any:

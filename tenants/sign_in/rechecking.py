@@ -29,7 +29,7 @@ from tenants.sign_in.userinfo import claims_of
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 1000
 AGAIN_AFTER = timedelta(minutes=5)
 
 
@@ -60,7 +60,7 @@ def recheck(pk: int, *, now: datetime) -> None:
     except (Gone, TokenRefused) as error:
         log.info("%s vouches no more for %s: %s", provider.id, session.account.uid, error)
         _leave(session, provider)
-    except (ProviderUnavailable, ProviderWrong, Unreadable, OSError) as error:
+    except (ProviderUnavailable, ProviderWrong, Unreadable, OSError, KeyError) as error:
         log.warning("%s was not asked about %s: %r", provider.id, session.account.uid, error)
     else:
         _stay(session, provider, claims, refresh_token, now)

@@ -134,6 +134,7 @@ def behind_a_load_balancer(gateway: Gateway, tmp_path: Path) -> Iterator[Gateway
         "AIGC_ENGINES_SCHEME": "http",
         "AIGC_GWAUTH_BIND": gateway.auth_address.removeprefix("http://"),
         "AIGC_GATEWAY_BIND": "127.0.0.1",
+        "AIGC_PORTAL_BIND": gateway.upstream,
         "AIGC_GATEWAY_SECRET": (gateway.data_dir / "secrets" / "gateway").read_text().strip(),
         "AIGC_TRUSTED_PROXIES": "127.0.0.0/8",
     }
@@ -174,3 +175,15 @@ def test_a_pass_is_not_read_from_a_page_of_another_name(gateway, instance, signe
     for name in ("__Secure-aigc_s", "aigc_s", "__Host-aigc_S", f" {PASS}x"):
         assert gateway.send(gateway.host(instance), headers=NAVIGATION | {"Cookie": f"{name}={value}"}).status == 302
     assert gateway.send(gateway.host(instance), headers=SCRIPT | {"Cookie": signed_in}).status == 200
+
+
+def test_the_portal_hears_of_the_client_and_of_nobody_else(gateway: Gateway, behind_a_load_balancer: Gateway):
+    """It counts attempts to sign in by this one address, and writes it into the audit log."""
+
+    def told(through: Gateway, forwarded: str) -> str:
+        answer = through.send(through.portal_host, headers={"X-Forwarded-For": forwarded} if forwarded else {})
+        return str(answer.seen["x-forwarded-for"])
+
+    expected = {"192.0.2.7": "192.0.2.7", "198.51.100.1, 192.0.2.7": "192.0.2.7", "": "127.0.0.1"}
+    assert {forwarded: told(behind_a_load_balancer, forwarded) for forwarded in expected} == expected
+    assert {told(gateway, forwarded) for forwarded in expected} == {"127.0.0.1"}

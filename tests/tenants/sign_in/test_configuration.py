@@ -9,7 +9,7 @@ import pytest
 import yaml
 from django.core.checks import run_checks
 
-from tenants.sign_in.configuration import ProvidersError, client_secret, provider, providers
+from tenants.sign_in.configuration import ProvidersError, client_secret, provider, providers, read_providers
 from tenants.sign_in.schema import Providers
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "sign-in.md"
@@ -25,7 +25,7 @@ def problems(settings, tmp_path):
         path.write_text(yaml.safe_dump({"providers": [{k: v for k, v in (BASE | changes).items() if v is not None}]}))
         settings.OIDC_PROVIDERS = str(path)
         try:
-            providers()
+            read_providers()
         except ProvidersError as error:
             where, said = zip(*(each.split(": ", 1) for each in error.problems), strict=True)
             return list(said) if set(where) == {str(path)} else error.problems
@@ -94,7 +94,7 @@ def test_a_secret_is_not_repeated(problems):
 def test_an_id_counts_once(settings):
     settings.OIDC_PROVIDERS = json.dumps({"providers": [BASE, BASE]})
     with pytest.raises(ProvidersError, match="two providers have the id p"):
-        providers()
+        read_providers()
 
 
 @pytest.mark.parametrize("text", ["providers: [", "\xff".encode("latin-1").decode("latin-1") + ": [", "{", "- 1", "7"])
@@ -103,13 +103,30 @@ def test_what_is_no_file_of_providers(text: str, settings, tmp_path):
     path.write_text(text)
     settings.OIDC_PROVIDERS = str(path)
     with pytest.raises(ProvidersError, match=re.escape(str(path))):
-        providers()
+        read_providers()
 
 
 def test_a_file_that_is_not_there(settings):
     settings.OIDC_PROVIDERS = "/no/such/file.yaml"
     with pytest.raises(ProvidersError, match="cannot be read: No such file"):
-        providers()
+        read_providers()
+
+
+def test_operators_get_in_although_the_file_is_broken(settings, browser, olga):
+    settings.OIDC_PROVIDERS, settings.LOCAL_SIGN_IN = "/no/such/file.yaml", False
+    olga.set_password("a-long-secret")
+    olga.save()
+    assert browser.get("/accounts/login/?operator").status_code == 200
+    browser.post("/accounts/login/?operator", {"login": "olga", "password": "a-long-secret"})
+    assert browser.get("/").status_code == 200
+
+
+def test_a_secret_that_vanishes_breaks_no_page(problems, tmp_path, browser):
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    problems(client_secret_file=str(secret))
+    secret.unlink()
+    assert browser.get("/accounts/login/").status_code == 200
 
 
 def test_where_secrets_come_from(problems, tmp_path, monkeypatch):
@@ -131,7 +148,7 @@ def test_the_checks_name_problems(settings):
     assert [each.id for each in run_checks() if each.id and each.id.startswith("aigc.")] == ["aigc.E062"]
 
 
-PRESETS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL) if GUIDE.exists() else []
+PRESETS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
