@@ -51,6 +51,14 @@ def test_keys_of_stored_credentials(settings, changes, expected):
     assert found(settings, **changes) == expected
 
 
+@pytest.mark.parametrize(("backend", "expected"), [("console", ["aigc.W002"]), ("smtp", [])])
+def test_in_production_mail_is_not_printed(settings, backend, expected):
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    deployed = run_checks(include_deployment_checks=True)
+    assert [message.id for message in deployed if message.id and message.id.startswith("aigc.")] == expected
+    assert found(settings) == []
+
+
 @pytest.mark.parametrize(
     ("proxies", "expected"),
     [([], []), (["10.0.0.0/8", "2001:db8::1"], []), (["10.0.0.1/8"], ["aigc.E015"]), (["0.0.0.0/0", "lb"], ["aigc.E015"] * 2)],
