@@ -5,6 +5,8 @@ from django.http import HttpRequest
 
 from tenants.console.audited import AuditedAdmin
 
+from tenants.access import operator_may
+
 
 class ReadOnlyAdmin(AuditedAdmin):
     """Rows that the portal writes itself; `operate` is the right to act on them through operations."""
@@ -29,7 +31,7 @@ class ReadOnlyAdmin(AuditedAdmin):
 
     def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002 - unfold passes it
         """Take Django's permission to change the model for the right to act on its rows."""
-        return bool(request.user.has_perm(change_permission(self.opts.label_lower)))
+        return operator_may(request.user, change_permission(self.opts.label_lower))
 
 
 def change_permission(label: str) -> str:

@@ -234,6 +234,7 @@ def test_production_passes_the_deployment_checks():
         AIGC_PORTAL_ORIGIN="https://portal.example.com",
         AIGC_ENGINES_DOMAIN="engines.example.net",
         AIGC_ENCRYPTION_KEYS=KEY,
+        AIGC_EMAIL_URL="smtp+tls://mail.example.com:587",
     )
     assert (done.returncode, done.stderr) == (0, "")
 

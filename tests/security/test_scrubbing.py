@@ -1,6 +1,7 @@
 """Logs: what looks like a secret does not get into them, and what does not look like one does."""
 
 import logging
+import re
 
 import pytest
 from django.test import RequestFactory
@@ -13,6 +14,13 @@ from tenants.notifications import signing
 
 CANARY = "c4n4ry-Kx81.Zq"
 WORD = "c4n4ryKx81Zq90aBcD"
+
+
+def failure(message: str) -> ValueError:
+    """An error that was raised, with a traceback."""
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        raise ValueError(message)
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -67,12 +75,9 @@ def test_what_does_not_stays(line: str) -> None:
 
 
 def test_arguments_and_tracebacks_are_scrubbed() -> None:
-    try:
-        raise ValueError(f"login with password={CANARY}")
-    except ValueError as error:
-        record = logging.LogRecord(
-            "x", logging.ERROR, "x.py", 1, "GET %s", (f"/?token={CANARY}",), (ValueError, error, error.__traceback__)
-        )
+    error = failure(f"login with password={CANARY}")
+    raised = (ValueError, error, error.__traceback__)
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "GET %s", (f"/?token={CANARY}",), raised)
     text = ScrubbingFormatter("%(message)s").format(record)
     assert text.startswith("GET /?token=…\nTraceback")
     assert CANARY not in text
@@ -92,8 +97,6 @@ def test_an_error_report_hides_addresses_and_cookies(settings) -> None:
     request = RequestFactory().post("/accounts/login/", {"password": CANARY, "login": "alice"})
     request.COOKIES["__Host-portal"] = CANARY
     request.META["HTTP_AUTHORIZATION"] = f"Bearer {CANARY}"
-    try:
-        raise ValueError("broken")
-    except ValueError as error:
-        report = ExceptionReporter(request, ValueError, error, error.__traceback__)
+    error = failure("broken")
+    report = ExceptionReporter(request, ValueError, error, error.__traceback__)
     assert CANARY not in report.get_traceback_text()
