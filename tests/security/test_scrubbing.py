@@ -2,6 +2,9 @@
 
 import logging
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.test import RequestFactory
@@ -12,6 +15,7 @@ from aigc_portal.sealing import seal
 from gateway.api_tokens.secrets import new_secret
 from tenants.notifications import signing
 
+ROOT = Path(__file__).resolve().parents[2]
 CANARY = "c4n4ry-Kx81.Zq"
 WORD = "c4n4ryKx81Zq90aBcD"
 
@@ -84,11 +88,20 @@ def test_arguments_and_tracebacks_are_scrubbed() -> None:
     assert "ValueError: login with password=…" in text
 
 
-def test_every_handler_scrubs() -> None:
-    """Nothing is written past the formatter, whichever library has configured its own."""
-    named = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
-    handlers = [handler for logger in named for handler in logger.handlers if not isinstance(handler, logging.NullHandler)]
-    assert [handler for handler in handlers if not isinstance(handler.formatter, ScrubbingFormatter)] == []
+@pytest.mark.parametrize("name", ["", "django", "django.request", "django.server", "uvicorn", "uvicorn.error", "uvicorn.access"])
+def test_no_handler_writes_past_the_formatter(name: str) -> None:
+    """Neither Django's own nor those that uvicorn has set up before it loads us."""
+    program = (
+        "import logging.config, uvicorn.config, django\n"
+        "logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)\n"
+        "django.setup()\n"
+        f"logger = logging.getLogger({name!r})\n"
+        "while logger:\n"
+        "    print(*[type(handler.formatter).__name__ for handler in logger.handlers])\n"
+        "    logger = logger.parent if logger.propagate else None\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["ScrubbingFormatter"]
 
 
 def test_an_error_report_hides_addresses_and_cookies(settings) -> None:
