@@ -3,9 +3,8 @@
 from django.db.models import Model
 from django.http import HttpRequest
 
-from tenants.console.audited import AuditedAdmin
-
 from tenants.access import operator_may
+from tenants.console.audited import AuditedAdmin
 
 
 class ReadOnlyAdmin(AuditedAdmin):
