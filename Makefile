@@ -13,10 +13,12 @@ TEMPLATES = $(shell git ls-files 'templates/*.html' '*/templates/*.html')
 DEMO_ENV = AIGC_DATA_DIR="$(abspath $(DATA))" AIGC_PORTAL_ORIGIN=http://portal.localhost:$(PORT) \
 	AIGC_ENGINES_DOMAIN=engines.localhost:$(PORT) AIGC_PORTAL_BIND=127.0.0.1:$(shell expr $(PORT) + 1)
 BESIDE_SERVICES = $(RUN)/python -m aigc_portal.embedded.run
+# Vulnerabilities that do not concern the portal: `--ignore-vuln ID` for each, argued in docs/adr/0014-audits.md.
+AUDIT_IGNORED =
 # As in production, so that `check --deploy` judges what an operator would run.
 DEPLOY_ENV = AIGC_DEBUG=off AIGC_SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	AIGC_ENCRYPTION_KEYS=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(48))') \
-	AIGC_PORTAL_ORIGIN=https://portal.example.com AIGC_ENGINES_DOMAIN=engines.example.net
+	AIGC_PORTAL_ORIGIN=https://portal.example.com AIGC_ENGINES_DOMAIN=engines.example.net AIGC_EMAIL_URL=smtp+tls://mail.example.com:587
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +55,11 @@ check-django:
 	$(BESIDE_SERVICES) $(RUN)/python manage.py check --fail-level WARNING
 	@echo manage.py check --deploy, with the variables of a production
 	@$(DEPLOY_ENV) $(BESIDE_SERVICES) $(RUN)/python manage.py check --deploy --fail-level WARNING
+
+audit: $(VENV)/.ready ## Ask PyPI whether any pinned package has a known vulnerability; needs PyPI itself, not a mirror of its files
+	@$(RUN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --vulnerability-service pypi $(AUDIT_IGNORED) \
+		--requirement requirements.txt --requirement requirements-dev.txt --requirement constraints.txt \
+		|| { echo "Not audited, or not clean: see above. docs/adr/0014-audits.md says what to do." >&2; exit 1; }
 
 bench: $(VENV)/.ready ## Measure, print a table and write bench/results.json; ONLY=name runs one
 	@$(RUN)/python -m bench $(ONLY)
@@ -92,4 +99,4 @@ $(VENV)/gradio/.ready: tests/gradio_app/requirements.txt tests/gradio_app/constr
 	@$(VENV)/gradio/bin/python -m pip install --quiet --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-.PHONY: help demo test chaos cluster check check-code check-templates check-django bench format messages clean
+.PHONY: help demo test chaos cluster check check-code check-templates check-django audit bench format messages clean

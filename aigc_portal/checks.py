@@ -236,6 +236,20 @@ def check_encryption(**_: Any) -> list[CheckMessage]:
     return problems
 
 
+@register(deploy=True)
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Mail has links that let people in, which must not be read in a log."""
+    if settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
+        return []
+    return [
+        Warning(
+            "AIGC_EMAIL_URL is not set, so that mail is printed into the worker's log, with the links that let people in.",
+            hint="Name a mail server, for instance smtp+tls://user:password@mail.example.com:587",
+            id="aigc.W002",
+        )
+    ]
+
+
 @register()
 def check_services(**_: Any) -> list[CheckMessage]:
     """The database and Valkey or Redis."""

@@ -2,9 +2,8 @@
 
 # ruff: noqa: SLF001 - `_meta` and `_base_manager` are Django's public names
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Model
@@ -45,35 +44,36 @@ def _batches(column: SealedColumn) -> Iterator[list[object]]:
 def _reseal_rows(column: SealedColumn, keys: list[object], outcome: Outcome) -> None:
     """Under the rows' locks, so that a secret that somebody stores meanwhile is not overwritten with the one before."""
     for row in column.model._base_manager.select_for_update(of=("self",)).filter(pk__in=keys).order_by("pk"):
-        value = getattr(row, column.field)
-        sealed = list(_sealed_texts(value))
-        older = [text for text in sealed if not is_current(text)]
-        outcome.current += len(sealed) - len(older)
-        if older:
-            _reseal_row(column, row, value, outcome)
+        found = list(_sealed_texts(getattr(row, column.field)))
+        old = [text for text in found if not is_current(text)]
+        outcome.current += len(found) - len(old)
+        if old:
+            _reseal_row(column, row, old, outcome)
 
 
-def _reseal_row(column: SealedColumn, row: Model, value: Any, outcome: Outcome) -> None:
+def _reseal_row(column: SealedColumn, row: Model, old: list[str], outcome: Outcome) -> None:
     try:
-        anew = _resealed(value)
+        anew = {text: reseal(text) for text in old}
     except Unreadable:
         outcome.unreadable.append(f"{column} of row {row.pk}")
         return
-    column.model._base_manager.filter(pk=row.pk).update(**{column.field: anew})
-    outcome.resealed += 1
+    value = _replaced(getattr(row, column.field), anew)
+    column.model._base_manager.filter(pk=row.pk).update(**{column.field: value})
+    outcome.resealed += len(old)
 
 
-def _sealed_texts(value: Any) -> Iterator[str]:
-    """Find the sealed texts in a column's value: the text itself, or those of a document."""
-    if isinstance(value, dict):
-        for each in value.values():
-            yield from _sealed_texts(each)
-    elif isinstance(value, str) and is_sealed(value):
+def _sealed_texts(value: object) -> Iterator[str]:
+    """Yield the sealed texts of a column: the text itself, or those that stand in its JSON."""
+    if isinstance(value, str) and is_sealed(value):
         yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _sealed_texts(each)
 
 
-def _resealed(value: Any) -> Any:
-    """Return the value with all its sealed texts encrypted anew; Unreadable if no key fits one."""
+def _replaced(value: object, anew: Mapping[str, str]) -> object:
+    if isinstance(value, str):
+        return anew.get(value, value)
     if isinstance(value, dict):
-        return {key: _resealed(each) for key, each in value.items()}
-    return reseal(value) if isinstance(value, str) and is_sealed(value) else value
+        return {key: _replaced(each, anew) for key, each in value.items()}
+    return [_replaced(each, anew) for each in value] if isinstance(value, list) else value

@@ -43,6 +43,10 @@ class SealedField(_Text):
         return prepared
 
 
+WITHIN_JSON = (("mfa.Authenticator", "data"),)
+"""Columns of others' models whose JSON holds sealed texts: secrets of second factors, by tenants.sign_in.factor_adapter."""
+
+
 class SealedColumn(NamedTuple):
     """One column of secrets."""
 
@@ -53,13 +57,9 @@ class SealedColumn(NamedTuple):
         return f"{self.model._meta.label}.{self.field}"
 
 
-# Documents of models that are not ours, in which we store sealed texts: what allauth knows of second factors.
-_DOCUMENTS = {"mfa.Authenticator": "data"}
-
-
 def sealed_columns() -> Iterator[SealedColumn]:
     """Yield every column of secrets of every installed model, in a stable order."""
     for model in sorted(apps.get_models(), key=lambda each: each._meta.label):
         for field in model._meta.local_fields:
-            if isinstance(field, SealedField) or field.name == _DOCUMENTS.get(model._meta.label):
+            if isinstance(field, SealedField) or (model._meta.label, field.name) in WITHIN_JSON:
                 yield SealedColumn(model, field.name)

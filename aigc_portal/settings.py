@@ -343,14 +343,27 @@ BILL_FROM = env("AIGC_BILL_FROM", default="ready")
 # How long after its end a month stays open for what comes late.
 CLOSE_AFTER_HOURS = env.int("AIGC_CLOSE_AFTER_HOURS", default=72)
 
+_TO_ROOT: dict[str, object] = {"handlers": [], "propagate": True}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "plain": {"()": "aigc_portal.scrubbing.ScrubbingFormatter", "format": "%(levelname)s %(name)s: %(message)s"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env("AIGC_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.channels.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        # Others' handlers would write past the formatter.
+        "django": _TO_ROOT,
+        "django.server": _TO_ROOT,
+        "uvicorn": _TO_ROOT,
+        "uvicorn.access": _TO_ROOT,
+        "uvicorn.error": _TO_ROOT,
+        "django.channels.server": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }
+DEFAULT_EXCEPTION_REPORTER_FILTER = "aigc_portal.scrubbing.ReportFilter"
 
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,

@@ -19,6 +19,7 @@ from unfold.decorators import display
 
 from billing.models import BillingPeriod, Charge, Price, UsageInterval
 from billing.pricing import set_price, set_storage_price
+from tenants.access import operator_may
 from tenants.models import User
 from tenants.read_only import ReadOnlyAdmin
 
@@ -45,7 +46,7 @@ class PriceAdmin(BookAdmin):
     autocomplete_fields = ("gpu_class", "tenant")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("billing.add_price"))
+        return operator_may(request.user, "billing.add_price")
 
     def get_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
         chosen = ("gpu_class", "storage_class", "tenant", "per_hour", "list_per_hour", "starts_at")

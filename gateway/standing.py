@@ -95,9 +95,10 @@ def find_visit(slug: str, user: User) -> tuple[Instance, Membership]:
     named = related.filter(slug=slug).exclude(state=InstanceState.DELETED)
     # Asked only for what can be a name: PostgreSQL takes not every text that an address can hold.
     instance = named.first() if SLUG_PATTERN.fullmatch(slug) else None
+    # Asked of a tenant that there cannot be, too: what is elsewhere must not take longer to refuse than what is nowhere.
+    membership = access.membership_in(user, instance.tenant.slug if instance else "")
     if instance is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
-    membership = access.membership_in(user, instance.tenant.slug)
     require_visit(membership, instance)
     return instance, membership
 

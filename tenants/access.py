@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -62,13 +63,18 @@ def membership_in(user: User, tenant_slug: str) -> Membership:
     return found
 
 
+def operator_may(user: User | AnonymousUser, permission: str) -> bool:
+    """Tell whether this is active staff of ours with the Django permission, e.g. "engines.change_instance"."""
+    return user.is_active and user.is_staff and user.has_perm(permission)
+
+
 def as_operator(user: User, tenant: Tenant, *, permission: str) -> Membership:
     """Return what lets one of our own staff act in any tenant: an owner's membership that is never saved.
 
     NotAllowed unless the person is active staff with the Django permission, e.g. "engines.change_instance". A suspended tenant
     is no obstacle: somebody has to pause what it runs.
     """
-    if not (user.is_active and user.is_staff and user.has_perm(permission)):
+    if not operator_may(user, permission):
         raise NotAllowed(_("Only operators with the right to do this may act in other people's tenants."))
     membership = Membership(user=user, tenant=tenant, role=Role.OWNER)
     membership.is_operator = True
@@ -102,6 +108,11 @@ def allowed_to(role: str) -> frozenset[Action]:
 def roles_that_may(action: Action) -> frozenset[str]:
     """Return the roles whose members may do this."""
     return frozenset(role for role, allowed in _ALLOWED.items() if action in allowed)
+
+
+def people_who_may(action: Action, *, tenant_id: int) -> QuerySet[User]:
+    """Return the members of a tenant whose role allows this, whatever the state of the tenant; for telling them of something."""
+    return User.objects.filter(memberships__tenant=tenant_id, memberships__role__in=roles_that_may(action))
 
 
 def may_operate(membership: Membership, *, owner_id: int) -> bool:

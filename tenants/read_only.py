@@ -3,6 +3,7 @@
 from django.db.models import Model
 from django.http import HttpRequest
 
+from tenants.access import operator_may
 from tenants.console.audited import AuditedAdmin
 
 
@@ -29,7 +30,7 @@ class ReadOnlyAdmin(AuditedAdmin):
 
     def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002 - unfold passes it
         """Take Django's permission to change the model for the right to act on its rows."""
-        return bool(request.user.has_perm(change_permission(self.opts.label_lower)))
+        return operator_may(request.user, change_permission(self.opts.label_lower))
 
 
 def change_permission(label: str) -> str:

@@ -51,6 +51,14 @@ def test_keys_of_stored_credentials(settings, changes, expected):
     assert found(settings, **changes) == expected
 
 
+@pytest.mark.parametrize(("backend", "expected"), [("console", ["aigc.W002"]), ("smtp", [])])
+def test_in_production_mail_is_not_printed(settings, backend, expected):
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    deployed = run_checks(include_deployment_checks=True)
+    assert [message.id for message in deployed if message.id and message.id.startswith("aigc.")] == expected
+    assert found(settings) == []
+
+
 @pytest.mark.parametrize(
     ("proxies", "expected"),
     [([], []), (["10.0.0.0/8", "2001:db8::1"], []), (["10.0.0.1/8"], ["aigc.E015"]), (["0.0.0.0/0", "lb"], ["aigc.E015"] * 2)],
@@ -226,6 +234,7 @@ def test_production_passes_the_deployment_checks():
         AIGC_PORTAL_ORIGIN="https://portal.example.com",
         AIGC_ENGINES_DOMAIN="engines.example.net",
         AIGC_ENCRYPTION_KEYS=KEY,
+        AIGC_EMAIL_URL="smtp+tls://mail.example.com:587",
     )
     assert (done.returncode, done.stderr) == (0, "")
 

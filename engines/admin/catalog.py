@@ -223,6 +223,6 @@ class EngineVersionAdmin(AuditedAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Show the buttons that fit the version's status."""
-        row = EngineVersion.objects.filter(pk=object_id).first()
+        row = self.get_object(request, str(object_id))  # which takes any text that an address can hold
         offered = super().get_actions_detail(request, object_id)
         return [each for each in offered if row is not None and row.status in OFFERED[each.path]]

@@ -22,6 +22,7 @@ from engines.clusters.base import Cluster as Adapter
 from engines.clusters.base import ClusterError, ClusterUnavailable, Finding, Proposal
 from engines.models import Cluster, GpuClass
 from engines.operations.clusters import adopt_classes
+from tenants.access import operator_may
 from tenants.console.audited import AuditedAdmin
 from tenants.models import User
 
@@ -87,7 +88,7 @@ class ClusterTools(AuditedAdmin):
     def adopt_classes(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take over what was chosen, as the cluster describes it now."""
         cluster = self._cluster(request, pk)
-        if not request.user.has_perm("engines.add_gpuclass"):
+        if not operator_may(request.user, "engines.add_gpuclass"):
             raise PermissionDenied
         proposals: list[Proposal] | None = self._answer(request, cluster, lambda adapter: adapter.propose_classes())
         chosen = set(request.POST.getlist("slug"))

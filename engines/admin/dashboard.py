@@ -9,11 +9,12 @@ from django.utils import timezone
 from engines.admin import figures
 from engines.admin.badges import badge
 from engines.admin.places import watcher_badge
+from tenants.access import operator_may
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the cards' figures for those who may see instances."""
-    if not request.user.has_perm("engines.view_instance"):
+    if not operator_may(request.user, "engines.view_instance"):
         return context
     states = figures.instances_by_state()
     waiting = figures.queues()

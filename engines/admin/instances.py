@@ -161,7 +161,8 @@ class InstanceAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related(*self.list_select_related, "volume")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        state = Instance.objects.filter(pk=object_id).values_list("state", flat=True).first()
+        instance = self.get_object(request, str(object_id))  # which takes any text that an address can hold
+        state = instance.state if instance else None
         offered = super().get_actions_detail(request, object_id)
         return [each for each in offered if state in OFFERED[each.path]]
 

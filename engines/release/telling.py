@@ -14,13 +14,13 @@ from engines.idle.policy import Policy
 from engines.models import Instance, Use
 from engines.states import DesiredState, InstanceState
 from engines.telling import tell
-from tenants.models import Role, User
+from tenants.access import Action, people_who_may
+from tenants.models import User
 
 STEPS = (timedelta(minutes=2), timedelta(minutes=10))
 """How long before a release people are warned; the nearest first."""
 SOON = timedelta(minutes=1)
 """How long it takes at least from now on: one more look."""
-LOOKERS_AFTER = {Role.OWNER, Role.ADMIN}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _unless_asked_otherwise(instance: Instance, use: Use) -> Instance | None:
 def _tell_trouble(instance: Instance, decision: Decision, now: datetime) -> None:
     """Its owner and those who look after the team should know of an engine that is busy, or silent, for unusually long."""
     since = decision.since or now
-    admins = User.objects.filter(memberships__tenant=instance.tenant, memberships__role__in=LOOKERS_AFTER)
+    admins = people_who_may(Action.OPERATE_ALL, tenant_id=instance.tenant_id)
     people: Iterable[User] = [instance.owner, *admins]
     key, hours = f"{instance.run_id}:{int(since.timestamp())}", max(1, round((now - since).total_seconds() / 3600))
     if decision.why == Why.BUSY_TOO_LONG:

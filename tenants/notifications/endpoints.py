@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from aigc_portal.sealing import seal, unseal
-from tenants.access import Action, require
+from tenants.access import Action, people_who_may, require
 from tenants.audit.operations import Subject, record
 from tenants.errors import PortalError, QuotaExceeded
-from tenants.models import Membership, Role, Tenant, User
+from tenants.models import Membership, Tenant
 from tenants.notifications.models import Delivery, Notification, Problem, WebhookEndpoint
 from tenants.notifications.operations import notify, tell_webhook, try_again
 from tenants.notifications.signing import new_secret
@@ -130,7 +130,7 @@ def turn_off(endpoint: WebhookEndpoint, reason: WebhookEndpoint.Disabled) -> Non
         state=Delivery.State.GIVEN_UP, problem=Problem.DISABLED, lease=None
     )
     if reason in WHY_OFF:
-        admins = User.objects.filter(memberships__tenant=endpoint.tenant_id, memberships__role__in=[Role.OWNER, Role.ADMIN])
+        admins = people_who_may(Action.MANAGE_WEBHOOKS, tenant_id=endpoint.tenant_id)
         notify(
             tenant=endpoint.tenant,
             kind="webhook_disabled",

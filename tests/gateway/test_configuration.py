@@ -139,7 +139,13 @@ def test_caddy_understands_the_configuration(given):
         text=True,
         check=True,
     )
-    text = json.dumps(json.loads(result.stdout))
+    adapted = json.loads(result.stdout)
+    written = adapted["logging"]["logs"]["default"]["encoder"]
+    assert written["format"] == "filter"
+    assert written["fields"]["request>headers"] == written["fields"]["resp_headers"] == {"filter": "delete"}
+    assert written["fields"]["request>uri"] == {"filter": "regexp", "regexp": "^(/[^/?]*).*$", "value": "$1…"}
+    text = json.dumps(adapted)
+    assert ('Strict-Transport-Security": ["max-age=' in text) is (given is CLUSTER)
     assert json.dumps(environment["AIGC_GW_UPSTREAM_PATTERN"]) in text
     assert "AIGC_GW_SECRET" in text
     assert '"tls_connection_policies"' in text or given is LOCAL

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
@@ -16,7 +17,7 @@ from aigc_portal import resealing
 from aigc_portal.sealed_field import sealed_columns
 from aigc_portal.sealing import is_current, seal, unseal
 from engines.models import Cluster, ClusterSecret
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tests.waiting import wait_until
 
@@ -54,6 +55,18 @@ def test_every_sealed_column_is_rotated(acme: Tenant, settings) -> None:
     settings.ENCRYPTION_KEYS = [NEW]
     assert {unseal(text) for text in WebhookEndpoint.objects.values_list("sealed_secret", flat=True)} == {"a", "c"}
     assert set(WebhookEndpoint.objects.values_list("sealed_previous", flat=True)) > {""}
+
+
+def test_second_factors_are_rotated_where_they_stand(alice: User, settings) -> None:
+    settings.ENCRYPTION_KEYS = [OLD]
+    data = {"secret": seal("totp"), "migrated_codes": [seal("one"), seal("two")], "used_mask": 3, "name": "phone"}
+    factor = Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data=data)
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    assert "encrypted anew: 3, already with the newest key: 0" in rotate()
+    settings.ENCRYPTION_KEYS = [NEW]
+    factor.refresh_from_db()
+    assert (unseal(factor.data["secret"]), [unseal(each) for each in factor.data["migrated_codes"]]) == ("totp", ["one", "two"])
+    assert (factor.data["used_mask"], factor.data["name"]) == (3, "phone")
 
 
 @pytest.mark.django_db
