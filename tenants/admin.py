@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -24,8 +25,8 @@ from tenants.impersonation.admin import LookingAdmin
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
 
-# Addresses are part of the account page; allauth's own admin has another look.
-admin.site.unregister([Group, EmailAddress])
+# Addresses and second factors are part of the account page; allauth's own admin has another look, and would show secrets.
+admin.site.unregister([Group, EmailAddress, Authenticator])
 
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -40,9 +40,10 @@ _LABELS: Mapping[str, str | Promise] = {
 
 def lines_of(details: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return label and value of each detail; what changed reads as `old → new`."""
-    if set(details) == {"from", "to"}:
-        return [(gettext("change"), _change(details))]
-    return list(_lines(details))
+    if not {"from", "to"} <= set(details):
+        return list(_lines(details))
+    rest = {name: value for name, value in details.items() if name not in {"from", "to"}}
+    return [(gettext("change"), _change(details)), *_lines(rest)]
 
 
 def _lines(details: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -119,8 +118,7 @@ def test_deleting_asks_first(operator, acme, alice, cluster, action, volume_stat
 
 
 def test_staff_who_may_only_look_have_no_actions(client, acme, alice, cluster):
-    sam = factories.make_user("sam", is_staff=True)
-    sam.user_permissions.add(Permission.objects.get(content_type__app_label="engines", codename="view_instance"))
+    sam = factories.make_operator("sam", "engines.view_instance")
     client.force_login(sam)
     instance = make(acme, alice, cluster)
     client.post(reverse(INSTANCES), {"action": "pause", "_selected_action": [str(instance.pk)]})

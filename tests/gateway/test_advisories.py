@@ -168,6 +168,18 @@ def test_only_a_trusted_load_balancer_names_the_client(
     assert {status(gateway, forwarded) for forwarded in FORWARDED} == {403}
 
 
+def test_the_portal_hears_of_one_client_and_the_same(gateway: Gateway, behind_a_load_balancer: Gateway):
+    """What the audit log and rate limits go by."""
+
+    def seen(through: Gateway, forwarded: str) -> str:
+        return through.send(through.portal_host, headers={"X-Forwarded-For": forwarded}).seen["x-forwarded-for"]
+
+    assert seen(gateway, "192.0.2.7") == "127.0.0.1"
+    assert seen(behind_a_load_balancer, "192.0.2.7") == "192.0.2.7"
+    assert seen(behind_a_load_balancer, "198.51.100.1, 192.0.2.7") == "192.0.2.7"
+    assert seen(behind_a_load_balancer, "192.0.2.7, 198.51.100.1") == "198.51.100.1"
+
+
 def test_a_pass_is_not_read_from_a_page_of_another_name(gateway, instance, signed_in):
     """The same pass under names that a sister host or an engine's script can set."""
     value = signed_in.partition("=")[2]
