@@ -34,6 +34,7 @@ KINDS: Mapping[str, str | Promise] = {
     "instance.launched": _("launched an engine"),
     "instance.log_taken": _("downloaded the log of an engine"),
     "instance.not_when_free": _("took back the release of an engine"),
+    "instance.owner_written": _("wrote about engines to"),
     "instance.paused": _("paused an engine"),
     "instance.renamed": _("renamed an engine"),
     "instance.restarted": _("restarted an engine"),

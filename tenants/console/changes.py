@@ -71,9 +71,8 @@ def _initial(form: BaseForm, name: str) -> object:
         return None
     form_field = form.fields[name]
     initial = form.get_initial_for_field(form_field, name)
-    is_key = isinstance(form_field, ModelChoiceField) and isinstance(initial, int | str | UUID) and initial != ""
-    if is_key and form_field.queryset is not None:
-        return plain(form_field.queryset.filter(pk=initial).first())
+    if isinstance(form_field, ModelChoiceField) and isinstance(initial, int | str | UUID) and initial != "":
+        return plain(form_field.queryset.filter(pk=initial).first() if form_field.queryset is not None else None)
     return plain(initial)
 
 

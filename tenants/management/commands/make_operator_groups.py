@@ -11,6 +11,6 @@ class Command(BaseCommand):
     help = "Create the groups Operators and Support, or give them their permissions anew, as after an upgrade. May be repeated."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        groups = make_groups()
-        if options["verbosity"] > 0:
-            self.stdout.writelines(f"{group.name}: {group.permissions.count()} permissions" for group in groups)
+        for group in make_groups():
+            if options["verbosity"] > 0:
+                self.stdout.write(f"{group.name}: {group.permissions.count()} permissions")
