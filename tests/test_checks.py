@@ -19,6 +19,7 @@ PRODUCTION = {
     "ENGINES_SCHEME": "https",
     "ENGINES_DOMAIN": "engines.example.net",
     "ENCRYPTION_KEYS_GIVEN": [KEY],
+    "REQUIRE_OPERATOR_MFA": True,
 }
 
 
@@ -48,6 +49,19 @@ def test_production_settings_are_possible(settings):
     ],
 )
 def test_keys_of_stored_credentials(settings, changes, expected):
+    assert found(settings, **changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"AUDIT_DAYS": 30}, []),
+        ({"AUDIT_DAYS": 29}, ["aigc.E061"]),
+        ({"REQUIRE_OPERATOR_MFA": False}, []),  # on this machine alone
+        (PRODUCTION | {"REQUIRE_OPERATOR_MFA": False}, ["aigc.W061"]),
+    ],
+)
+def test_the_audit_log_is_kept_and_operators_prove_themselves(settings, changes, expected):
     assert found(settings, **changes) == expected
 
 

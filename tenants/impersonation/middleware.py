@@ -26,11 +26,12 @@ class ImpersonationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Leave alone who looks as nobody, and what is the operator's own."""
         present = looking.looking_in(request.session)
-        match = _match(request)
-        if present is None or not request.user.is_authenticated or rules.is_own(match):
+        if present is None or not request.user.is_authenticated:
             return self.get_response(request)
-        operator = request.user
-        person = None
+        match = _match(request)
+        if rules.is_own(match):
+            return self.get_response(request)
+        operator, person = request.user, None
         if not second_factor.is_lacking(request, operator):
             person = operations.person_of(present, operator, timezone.now())
         if person is None:
