@@ -298,7 +298,7 @@ def check_audit(**_: Any) -> list[CheckMessage]:
             Error(
                 f"AIGC_AUDIT_DAYS is {settings.AUDIT_DAYS}, but the database keeps the audit log for {LEAST_AUDIT_DAYS} days.",
                 hint=f"Set {LEAST_AUDIT_DAYS} or more; unset, it is 400.",
-                id="aigc.E061",
+                id="aigc.E071",
             )
         )
     portal = _origin(settings.PORTAL_ORIGIN)
@@ -307,7 +307,7 @@ def check_audit(**_: Any) -> list[CheckMessage]:
             Warning(
                 "Operators may use their console without a second factor.",
                 hint="Unset AIGC_REQUIRE_OPERATOR_MFA.",
-                id="aigc.W061",
+                id="aigc.W071",
             )
         )
     return problems

@@ -72,6 +72,7 @@ def prepare() -> None:
     call_command("migrate", interactive=False, verbosity=0)
     call_command("load_catalog", *CATALOG)
     call_command("seed_demo")
+    call_command("make_operator_groups", verbosity=0)
     close_database()
 
 

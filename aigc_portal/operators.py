@@ -6,9 +6,13 @@ from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+
+from tenants.impersonation.looking import looking_in
+from tenants.models import User
 
 _ICONS = {
     "engines.Instance": "memory",
@@ -41,6 +45,15 @@ _ICONS = {
     "billing.Charge": "receipt_long",
     "billing.BillingPeriod": "calendar_month",
 }
+
+
+def environment(request: HttpRequest) -> tuple[str, str] | None:
+    """Say on every page that the operator looks as somebody in the portal, which does not hold here."""
+    present = looking_in(request.session)
+    if present is None or present.is_over(timezone.now()):
+        return None
+    person = User.objects.filter(pk=present.person_id).first()
+    return _("In the portal you look as %(person)s") % {"person": person}, "warning"
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -378,5 +378,6 @@ UNFOLD = {
     "SCRIPTS": [lambda _request: static("js/operators_alpine.js"), lambda _request: static("js/operators.js")],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "engines.admin.dashboard.dashboard",
+    "ENVIRONMENT": "aigc_portal.operators.environment",
     "SIDEBAR": {"navigation": "aigc_portal.operators.navigation"},
 }

@@ -26,7 +26,7 @@ from tenants.rights import announce_rights_on_commit
 from tenants.sign_in.addresses import vouch_for
 from tenants.team.admin import MembershipInline
 
-# Addresses are part of the account page; allauth's own admin has another look.
+# Addresses and second factors are part of the account page; allauth's own admin has another look, and would show secrets.
 admin.site.unregister([Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
 
 

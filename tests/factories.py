@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -22,6 +23,15 @@ def make_user(username: str, **fields: Any) -> User:
     user = User(username=username, email=f"{username}@example.org", **fields)
     user.set_unusable_password()
     user.save()
+    return user
+
+
+def make_operator(username: str, *permissions: str) -> User:
+    """An operator who may enter the console and do what is named, e.g. "engines.view_instance"."""
+    user = make_user(username, is_staff=True)
+    for permission in ("tenants.use_console", *permissions):
+        app, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
     return user
 
 

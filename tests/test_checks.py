@@ -19,6 +19,7 @@ PRODUCTION = {
     "ENGINES_SCHEME": "https",
     "ENGINES_DOMAIN": "engines.example.net",
     "ENCRYPTION_KEYS_GIVEN": [KEY],
+    "REQUIRE_OPERATOR_MFA": True,
 }
 
 
@@ -57,6 +58,19 @@ def test_in_production_mail_is_not_printed(settings, backend, expected):
     deployed = run_checks(include_deployment_checks=True)
     assert [message.id for message in deployed if message.id and message.id.startswith("aigc.")] == expected
     assert found(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"AUDIT_DAYS": 30}, []),
+        ({"AUDIT_DAYS": 29}, ["aigc.E071"]),
+        ({"REQUIRE_OPERATOR_MFA": False}, []),  # on this machine alone
+        (PRODUCTION | {"REQUIRE_OPERATOR_MFA": False}, ["aigc.W071"]),
+    ],
+)
+def test_the_audit_log_is_kept_and_operators_prove_themselves(settings, changes, expected):
+    assert found(settings, **changes) == expected
 
 
 @pytest.mark.parametrize(

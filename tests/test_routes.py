@@ -68,7 +68,7 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
-OWNERS_PAGES = ("webhook", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
+OWNERS_PAGES = ("webhook", "audit", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
 ADMINS_ONLY = {
     "limits_approve",
     "limits_pass_on",

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -13,7 +14,8 @@ from tenants.access import operator_may
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the cards' figures for those who may see instances."""
+    """Add the cards' figures for those who may see instances, and what an operator should know of the console itself."""
+    context |= {"without_second_factor": not settings.REQUIRE_OPERATOR_MFA}
     if not operator_may(request.user, "engines.view_instance"):
         return context
     states = figures.instances_by_state()

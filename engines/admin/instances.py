@@ -25,11 +25,11 @@ from unfold.enums import ActionVariant
 from engines.admin.acting import detail_action, operate
 from engines.admin.badges import badge
 from engines.admin.words import STATE_WORDS, StateFilter, transition_words
+from engines.admin.writing import WritingAdmin
 from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
 from tenants.models import Membership
-from tenants.read_only import ReadOnlyAdmin
 
 OFFERED: dict[str, frozenset[str]] = {
     "pause-one": frozenset({InstanceState.RUNNING, *COMING_UP}),
@@ -113,7 +113,7 @@ class EventInline(TabularInline):
 
 
 @admin.register(Instance)
-class InstanceAdmin(ReadOnlyAdmin):
+class InstanceAdmin(WritingAdmin):
     list_display = ("name", "state_badge", "wish", "why", "tenant", "owner", "engine_version", "gpu_class", "cluster", "age")
     list_filter = (
         ("state", StateFilter),
@@ -132,7 +132,7 @@ class InstanceAdmin(ReadOnlyAdmin):
     list_select_related = ("tenant", "owner", "engine_version__engine", "gpu_class", "cluster")
     search_fields = ("name", "slug", "tenant__name", "owner__username", "owner__email")
     search_help_text = _("Name, slug, tenant, owner.")
-    actions = ("pause", "resume", "restart", "delete_keeping_data", "delete_with_data")
+    actions = ("pause", "resume", "restart", "write_to_owners", "delete_keeping_data", "delete_with_data")
     actions_detail = ("pause_one", "resume_one", "restart_one", "delete_one")
     inlines = (EventInline,)
     fieldsets = (

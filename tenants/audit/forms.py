@@ -40,5 +40,5 @@ class FilterForm(forms.Form):
     @property
     def wanted(self) -> Wanted:
         """What was asked for; what nobody can have meant is left out."""
-        given: dict[str, Any] = self.cleaned_data if self.is_valid() else {**getattr(self, "cleaned_data", {})}
-        return Wanted(**{name: value for name, value in given.items() if value})
+        self.full_clean()
+        return Wanted(**{name: value for name, value in self.cleaned_data.items() if value})

@@ -46,7 +46,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         verbose_name = _("audit event")
-        verbose_name_plural = _("audit log")
+        verbose_name_plural = _("audit events")
         ordering = ["-at", "-pk"]
         indexes = [
             models.Index(fields=["tenant", "-at"], name="audit_of_tenant"),

@@ -16,12 +16,14 @@ _LABELS: Mapping[str, str | Promise] = {
     "days": _("days"),
     "engine": _("engine"),
     "files": _("files"),
+    "engines": _("engines"),
     "folder": _("folder"),
     "from": _("from"),
     "gpu_class": _("GPU class"),
     "guest": _("with"),
     "instance": _("engine"),
     "kinds": _("kinds"),
+    "message": _("message"),
     "model": _("table"),
     "month": _("month"),
     "reason": _("reason"),
@@ -40,9 +42,10 @@ _LABELS: Mapping[str, str | Promise] = {
 
 def lines_of(details: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return label and value of each detail; what changed reads as `old → new`."""
-    if set(details) == {"from", "to"}:
-        return [(gettext("change"), _change(details))]
-    return list(_lines(details))
+    if not {"from", "to"} <= set(details):
+        return list(_lines(details))
+    rest = {name: value for name, value in details.items() if name not in {"from", "to"}}
+    return [(gettext("change"), _change(details)), *_lines(rest)]
 
 
 def _lines(details: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm, ModelChoiceField
@@ -27,11 +28,11 @@ def changes_of(form: BaseForm, formsets: Iterable[Any] | None, *, add: bool) -> 
     """Return what a valid form and its saved inlines have changed."""
     changes = Changes(fields_of(form, add=add))
     for formset in formsets or ():
-        forms = {each.instance: each for each in formset.forms if hasattr(each, "cleaned_data")}
-        changes.others.extend(("console.added", row, fields_of(forms[row], add=True)) for row in formset.new_objects)
-        changes.others.extend(
-            ("console.changed", row, fields_of(forms[row], add=False)) for row, _fields in formset.changed_objects
-        )
+        forms = {id(each.instance): each for each in formset.forms}
+        for row in formset.new_objects:
+            changes.others.append(("console.added", row, fields_of(forms[id(row)], add=True)))
+        for row, _fields in formset.changed_objects:
+            changes.others.append(("console.changed", row, fields_of(forms[id(row)], add=False)))
         changes.others.extend(("console.deleted", row, {}) for row in formset.deleted_objects)
     return changes
 
@@ -66,16 +67,12 @@ def plain(value: Any) -> object:
 
 def _initial(form: BaseForm, name: str) -> object:
     """What the field had; rows are named, not numbered."""
-    initial, form_field = (
-        form.get_initial_for_field(form.fields[name], name) if name in form.fields else None,
-        form.fields.get(name),
-    )
-    if (
-        isinstance(form_field, ModelChoiceField)
-        and initial not in {None, ""}
-        and not isinstance(initial, list | Model | QuerySet)
-    ):
-        return plain(form_field.queryset.filter(pk=initial).first()) if form_field.queryset is not None else None
+    if name not in form.fields:
+        return None
+    form_field = form.fields[name]
+    initial = form.get_initial_for_field(form_field, name)
+    if isinstance(form_field, ModelChoiceField) and isinstance(initial, int | str | UUID) and initial != "":
+        return plain(form_field.queryset.filter(pk=initial).first() if form_field.queryset is not None else None)
     return plain(initial)
 
 

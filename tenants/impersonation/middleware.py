@@ -1,6 +1,7 @@
 """While an operator looks as somebody, pages are made for that person, and nothing is changed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from django.contrib import messages
@@ -25,11 +26,12 @@ class ImpersonationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Leave alone who looks as nobody, and what is the operator's own."""
         present = looking.looking_in(request.session)
-        match = _match(request)
-        if present is None or not request.user.is_authenticated or rules.is_own(match):
+        if present is None or not request.user.is_authenticated:
             return self.get_response(request)
-        operator = request.user
-        person = None
+        match = _match(request)
+        if rules.is_own(match):
+            return self.get_response(request)
+        operator, person = request.user, None
         if not second_factor.is_lacking(request, operator):
             person = operations.person_of(present, operator, timezone.now())
         if person is None:
@@ -42,7 +44,9 @@ class ImpersonationMiddleware:
 
     def _looked(self, request: HttpRequest, match: ResolverMatch | None, present: Looking, person: User) -> HttpResponse:
         """Answer as the person would be answered, or refuse in the operator's own name."""
-        request.operator_behind, request.looking = cast("User", request.user), present  # type: ignore[attr-defined]
+        operator = cast("User", request.user)
+        present = replace(present, acting=present.acting and looking.may_act(operator))
+        request.operator_behind, request.looking = operator, present  # type: ignore[attr-defined]
         request.looking_as = person  # type: ignore[attr-defined]
         if not rules.may_send(request, match, acting=present.acting):
             return _refused(request, _("Nothing was changed: you look as %(person)s.") % {"person": person})

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'audit event',
-                'verbose_name_plural': 'audit log',
+                'verbose_name_plural': 'audit events',
                 'ordering': ['-at', '-pk'],
                 'indexes': [models.Index(fields=['tenant', '-at'], name='audit_of_tenant'), models.Index(fields=['actor', '-at'], name='audit_of_actor'), models.Index(fields=['subject_kind', 'subject_id', '-at'], name='audit_of_subject'), models.Index(fields=['-at', '-id'], name='audit_by_moment')],
             },

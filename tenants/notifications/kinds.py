@@ -231,6 +231,16 @@ _EVERY_KIND = (
         example={"host": "hooks.example.com", "why": "It has failed for three days."},
     ),
     Kind(
+        name="operator_message",
+        event="portal.operator_message",
+        category=Category.PORTAL,
+        label=_("Operators write about your engines"),
+        title=_("A message about %(names)s"),
+        sentence=_("%(by)s, who operates the portal, writes: “%(message)s”."),
+        link=_engines,
+        example={"names": "Dragon, Wyvern", "message": "They are paused tonight for an hour", "by": "olga"},
+    ),
+    Kind(
         name="test",
         event="portal.test",
         category=Category.PORTAL,

@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -85,8 +84,7 @@ def test_the_books_are_read_only(operator, gpu_class, name):
 
 
 def test_staff_without_the_right_enter_no_price(client, gpu_class):
-    sam = factories.make_user("sam", is_staff=True)
-    sam.user_permissions.add(Permission.objects.get(content_type__app_label="billing", codename="view_price"))
+    sam = factories.make_operator("sam", "billing.view_price")
     client.force_login(sam)
     assert client.get(reverse("admin:billing_price_changelist")).status_code == 200
     assert client.post(reverse(ADD), entered(gpu_class, "1", NOON)).status_code == 403

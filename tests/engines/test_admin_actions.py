@@ -3,14 +3,15 @@
 import json
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, Volume
 from engines.reasons import Reason
 from engines.states import InstanceState
+from tenants.audit.models import AuditEvent
 from tenants.models import Membership
+from tenants.notifications.models import Notification
 from tests import factories
 
 INSTANCES = "admin:engines_instance_changelist"
@@ -118,8 +119,7 @@ def test_deleting_asks_first(operator, acme, alice, cluster, action, volume_stat
 
 
 def test_staff_who_may_only_look_have_no_actions(client, acme, alice, cluster):
-    sam = factories.make_user("sam", is_staff=True)
-    sam.user_permissions.add(Permission.objects.get(content_type__app_label="engines", codename="view_instance"))
+    sam = factories.make_operator("sam", "engines.view_instance")
     client.force_login(sam)
     instance = make(acme, alice, cluster)
     client.post(reverse(INSTANCES), {"action": "pause", "_selected_action": [str(instance.pk)]})
@@ -399,3 +399,34 @@ def test_a_kubernetes_cluster_is_added_with_a_configuration_that_makes_one(opera
     else:
         assert response.status_code == 302
         assert (Cluster.objects.get().location, Cluster.objects.get().kind) == ("cloud", "kubernetes")
+
+
+def write(client, message, *instances, **more):
+    data = {"action": "write_to_owners", "_selected_action": [str(each.pk) for each in instances], "message": message, **more}
+    return client.post(reverse(INSTANCES), data, follow=True)
+
+
+def test_writing_to_owners_asks_what_and_tells_each_once(operator, olga, acme, alice, anna, cluster):
+    mine = [make(acme, alice, cluster, name=f"engine {number}") for number in range(7)]
+    hers = make(acme, anna, cluster, name="Wyvern")
+    asked = write(operator, "", *mine, hers)
+    assert "Each owner is told once" in asked.content.decode()
+    assert not Notification.objects.exists()
+    again = write(operator, " ", *mine, hers, confirmed="yes")
+    assert "Each owner is told once" in again.content.decode()
+    done = write(operator, "Paused\ntonight", *mine, hers, confirmed="yes")
+    assert [str(message) for message in done.context["messages"]] == ["2 owners were written to."]
+    told = {each.recipients.get().user: each for each in Notification.objects.filter(kind="operator_message")}
+    assert set(told) == {alice, anna}
+    words = told[anna].about.words(told[anna].context)
+    assert (words.title, words.sentence) == ("A message about Wyvern", "olga, who operates the portal, writes: “Paused tonight”.")
+    assert told[alice].context["names"].endswith("+ 2")
+    events = AuditEvent.objects.filter(kind="instance.owner_written", actor=olga, tenant=acme)
+    assert {event.subject_name for event in events} == {"alice", "anna"}
+    assert events.count() == 2
+
+
+def test_staff_who_may_only_look_write_to_nobody(client, acme, alice, cluster):
+    client.force_login(factories.make_operator("sam", "engines.view_instance"))
+    write(client, "Hello", make(acme, alice, cluster), confirmed="yes")
+    assert not Notification.objects.exists()

@@ -93,7 +93,7 @@ def test_only_posts_of_operators_count(client, anna, olga, cluster, page):
     assert client.post(url(page, cluster)).status_code == 302  # to sign in
     client.force_login(anna)
     assert client.post(url(page, cluster), follow=True).status_code == 403
-    client.force_login(factories.make_user("sam", is_staff=True))
+    client.force_login(factories.make_operator("sam"))
     assert client.post(url(page, cluster)).status_code == 403
     client.force_login(olga)
     assert client.get(url(page, cluster)).status_code == 405

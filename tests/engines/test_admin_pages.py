@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -124,8 +123,7 @@ def test_lists_cost_the_same_queries_for_few_rows_and_for_many(operator, instanc
 
 
 def test_people_without_a_right_see_no_page_of_it(client, instance):
-    sam = factories.make_user("sam", is_staff=True)
-    sam.user_permissions.add(Permission.objects.get(content_type__app_label="engines", codename="view_volume"))
+    sam = factories.make_operator("sam", "engines.view_volume")
     client.force_login(sam)
     assert client.get(changelist("engines.volume")).status_code == 200
     assert client.get(changelist("engines.instance")).status_code == 403

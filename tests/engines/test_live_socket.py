@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.test import Client
 from redis import Redis
@@ -22,6 +23,7 @@ from engines.models import Cluster, Instance
 from engines.operations.sharing import end_share
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
+from tenants.impersonation.looking import Looking, keep
 from tenants.models import Membership, Role, Tenant, User
 from tests import factories
 from tests.sockets import SECONDS, Socket
@@ -168,6 +170,19 @@ async def test_a_guest_is_sent_the_way_in_until_the_share_ends(
         await sync_to_async(end_share)(share=share, by=alice_in_acme)  # which announces it
         fragment = await socket.text()
         assert (f"{instance.slug}.engines" in fragment, "shared with you" in fragment) == (False, False)
+
+
+async def test_who_looks_as_somebody_hears_nothing_not_even_as_a_member(alice: User, instance: Instance) -> None:
+    def look() -> str:
+        cookie = cookie_of(alice)
+        session = SessionStore(cookie)
+        keep(session, Looking(alice.pk, instance.owner_id, "x", "2999-01-01T00:00:00+00:00"))
+        session.save()
+        return cookie
+
+    socket = socket_of(await sync_to_async(look)())
+    assert await socket.connect()
+    assert await socket.closing_code() == 4404
 
 
 @pytest.mark.parametrize(("who", "code"), [("bob", 4404), ("nobody", 4401)])

@@ -133,6 +133,7 @@ def behind_a_load_balancer(gateway: Gateway, tmp_path: Path) -> Iterator[Gateway
         "AIGC_ENGINES_DOMAIN": f"engines.localhost:{port}",
         "AIGC_ENGINES_SCHEME": "http",
         "AIGC_GWAUTH_BIND": gateway.auth_address.removeprefix("http://"),
+        "AIGC_PORTAL_BIND": gateway.upstream,
         "AIGC_GATEWAY_BIND": "127.0.0.1",
         "AIGC_PORTAL_BIND": gateway.upstream,
         "AIGC_GATEWAY_SECRET": (gateway.data_dir / "secrets" / "gateway").read_text().strip(),
@@ -167,6 +168,18 @@ def test_only_a_trusted_load_balancer_names_the_client(
 
     assert {forwarded: status(behind_a_load_balancer, forwarded) for forwarded in FORWARDED} == FORWARDED
     assert {status(gateway, forwarded) for forwarded in FORWARDED} == {403}
+
+
+def test_the_portal_hears_of_one_client_and_the_same(gateway: Gateway, behind_a_load_balancer: Gateway):
+    """What the audit log and rate limits go by."""
+
+    def seen(through: Gateway, forwarded: str) -> str:
+        return through.send(through.portal_host, headers={"X-Forwarded-For": forwarded}).seen["x-forwarded-for"]
+
+    assert seen(gateway, "192.0.2.7") == "127.0.0.1"
+    assert seen(behind_a_load_balancer, "192.0.2.7") == "192.0.2.7"
+    assert seen(behind_a_load_balancer, "198.51.100.1, 192.0.2.7") == "192.0.2.7"
+    assert seen(behind_a_load_balancer, "192.0.2.7, 198.51.100.1") == "198.51.100.1"
 
 
 def test_a_pass_is_not_read_from_a_page_of_another_name(gateway, instance, signed_in):

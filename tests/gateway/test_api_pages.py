@@ -6,7 +6,6 @@ import sys
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.utils import timezone
 
@@ -163,8 +162,7 @@ def test_operators_look_and_revoke(make_row, make_token, olga):
 
 def test_an_operator_who_may_only_look_revokes_nothing(make_row, make_token):
     token = make_token(make_row()).token
-    viewer = factories.make_user("vera", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_apitoken"))
+    viewer = factories.make_operator("vera", "gateway.view_apitoken")
     client = portal_client(viewer)
     assert client.get("/admin/gateway/apitoken/").status_code == 200
     client.post("/admin/gateway/apitoken/", {"action": "revoke", "_selected_action": [token.pk]})

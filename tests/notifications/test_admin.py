@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
@@ -97,8 +96,7 @@ def test_what_was_given_up_is_tried_again(operator: Client, tell: Tell, alice: U
 def test_trying_again_needs_the_right_to_change(client: Client, tell: Tell, alice: User) -> None:
     tell(alice)
     Delivery.objects.update(state="given_up")
-    sam = factories.make_user("sam", is_staff=True)
-    sam.user_permissions.add(Permission.objects.get(content_type__app_label="tenants", codename="view_delivery"))
+    sam = factories.make_operator("sam", "tenants.view_delivery")
     client.force_login(sam)
     assert client.get(DELIVERIES).status_code == 200
     again(client)

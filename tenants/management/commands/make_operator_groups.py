@@ -12,4 +12,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for group in make_groups():
-            self.stdout.write(f"{group.name}: {group.permissions.count()} permissions")
+            if options["verbosity"] > 0:
+                self.stdout.write(f"{group.name}: {group.permissions.count()} permissions")

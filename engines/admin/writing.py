@@ -1,0 +1,41 @@
+"""Writing to the owners of chosen instances, about maintenance for instance."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from engines.models import Instance
+from engines.operations.messages import LENGTH, write_to_owners
+from tenants.models import User
+from tenants.read_only import ReadOnlyAdmin
+
+
+class MessageForm(forms.Form):
+    """What to write."""
+
+    message = forms.CharField(label=_("Message"), max_length=LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}))
+
+
+class WritingAdmin(ReadOnlyAdmin):
+    """The action in the list of instances: asks what to write, then writes."""
+
+    @admin.action(description=_("Write to owners"), permissions=["operate"])
+    def write_to_owners(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse | None:
+        """Ask, or do it."""
+        form = MessageForm(request.POST if "confirmed" in request.POST else None)
+        instances = queryset.select_related("tenant", "owner")
+        if form.is_valid():
+            count = write_to_owners(instances=instances, by=cast("User", request.user), message=form.cleaned_data["message"])
+            said = ngettext("%(count)d owner was written to.", "%(count)d owners were written to.", count)
+            messages.success(request, said % {"count": count})
+            return None
+        context: dict[str, Any] = {"title": _("Write to owners"), "opts": self.opts, "instances": instances, "form": form}
+        shared = {**self.admin_site.each_context(request), "media": self.media}
+        return TemplateResponse(request, "admin/engines/write_to_owners.html", shared | context)
