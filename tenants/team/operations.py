@@ -117,7 +117,8 @@ def admins_of(tenant: Tenant) -> list[User]:
 
 def is_last_owner(member: Membership) -> bool:
     """Tell whether nobody else could act as owner of the locked tenant if this member did not."""
-    others = Membership.objects.filter(acting(), tenant=member.tenant_id, role=Role.OWNER).exclude(pk=member.pk)
+    people = Membership.objects.filter(acting(), tenant=member.tenant_id, user__is_service=False)
+    others = people.filter(role=Role.OWNER).exclude(pk=member.pk)
     return member.role == Role.OWNER and not others.exists()
 
 

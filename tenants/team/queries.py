@@ -66,7 +66,8 @@ class InvitationRow:
 def members_of(reader: Membership) -> list[MemberRow]:
     """Return the members by name, with what the reader may do to each; three queries at most."""
     members = list(Membership.objects.filter(tenant=reader.tenant).select_related("user").order_by(Lower("user__username")))
-    owners = [each for each in members if each.role == Role.OWNER and each.user.is_active and each.lapsed_at is None]
+    acting = [each for each in members if each.user.is_active and not each.user.is_service and each.lapsed_at is None]
+    owners = [each for each in acting if each.role == Role.OWNER]
     ways = ways_in([each.user for each in members]) if access.may(reader, Action.MANAGE_MEMBERS) else None
     return [_row(member, reader, ways, is_last_owner=owners == [member]) for member in members]
 
