@@ -15,7 +15,7 @@ from engines import hints, live
 from engines.models import Instance, InstanceEvent, Volume
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
-from tenants.models import Membership, open_for_work
+from tenants.models import Membership, acting, open_for_work
 
 
 def follow_tenants() -> None:
@@ -47,8 +47,8 @@ def _in_deleted() -> QuerySet[Instance]:
 
 def _of_people_who_left() -> QuerySet[Instance]:
     """What runs for nobody: its owner is no member, and no member has asked for it since; an admin may run it all the same."""
-    members = Membership.objects.filter(tenant=OuterRef("tenant"), user__is_active=True)
-    colleagues = Membership.objects.filter(tenant=OuterRef("instance__tenant"), user=OuterRef("actor"), user__is_active=True)
+    members = Membership.objects.filter(acting(), tenant=OuterRef("tenant"))
+    colleagues = Membership.objects.filter(acting(), tenant=OuterRef("instance__tenant"), user=OuterRef("actor"))
     wishes = InstanceEvent.objects.filter(Exists(colleagues), kind=InstanceEvent.Kind.WISH)
     asked = wishes.filter(instance=OuterRef("pk"), generation=OuterRef("generation"))
     running = Instance.objects.counted().filter(open_for_work("tenant__"))

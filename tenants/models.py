@@ -106,6 +106,11 @@ class Tenant(models.Model):
         return self.suspended_at is None and self.deletion_due_at is None
 
 
+def acting() -> models.Q:
+    """Select memberships by which somebody can act: of active people, for whom their provider vouches if one gave it."""
+    return models.Q(user__is_active=True, lapsed_at=None)
+
+
 class Membership(models.Model):
     """One person's role in one tenant."""
 

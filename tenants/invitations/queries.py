@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -20,6 +21,7 @@ class Doorstep(StrEnum):
     CLOSED = "closed"  # the tenant stands still
     NEW = "new"  # no account has the address
     SIGN_IN = "sign_in"  # an account has it
+    PROVIDER = "provider"  # no account has it, and accounts come from an organisation's sign-in alone
     OTHER = "other"  # signed in with an account that does not
     ACCEPT = "accept"
 
@@ -44,7 +46,9 @@ def doorstep_of(token: str, user: AbstractBaseUser | AnonymousUser) -> Step:
         return Step(Doorstep.CLOSED, invitation, role)
     if isinstance(user, User):
         return Step(Doorstep.ACCEPT if has_address(user, invitation.address) else Doorstep.OTHER, invitation, role)
-    return Step(Doorstep.SIGN_IN if _has_account(invitation.address) else Doorstep.NEW, invitation, role)
+    if _has_account(invitation.address):
+        return Step(Doorstep.SIGN_IN, invitation, role)
+    return Step(Doorstep.NEW if settings.LOCAL_SIGN_IN else Doorstep.PROVIDER, invitation, role)
 
 
 def has_address(user: User, address: str) -> bool:

@@ -2,11 +2,13 @@
 
 from typing import cast
 
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.utils import perform_login
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,8 +20,6 @@ from tenants.invitations.models import Invitation
 from tenants.invitations.queries import Doorstep, doorstep_of
 from tenants.models import Membership, User
 from tenants.team import operations_invitations as operations
-
-_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 @require_safe
@@ -57,8 +57,7 @@ def account(request: HttpRequest, token: str) -> HttpResponse:
         except NotPossible as refusal:
             form.add_error(None, str(refusal))
         else:
-            login(request, user, backend=_BACKEND)
-            return _welcome(request, member)
+            return _signed_in(request, user, member)
     return _page(request, token, form=form, failed=True)
 
 
@@ -82,6 +81,21 @@ def _address(invitation: Invitation | None) -> str:
     return invitation.address if invitation is not None else ""
 
 
+def _signed_in(request: HttpRequest, user: User, member: Membership) -> HttpResponse:
+    """Begin the new person's session as any other begins, with all that is noted and asked there."""
+    record_authentication(request, user, method="password")
+    _say_welcome(request, member)
+    return cast("HttpResponse", perform_login(request, user, redirect_url=_engines(member)))
+
+
+def _engines(member: Membership) -> str:
+    return reverse("instances", args=[member.tenant.slug])
+
+
 def _welcome(request: HttpRequest, member: Membership) -> HttpResponse:
+    _say_welcome(request, member)
+    return redirect(_engines(member))
+
+
+def _say_welcome(request: HttpRequest, member: Membership) -> None:
     messages.success(request, _("Welcome to %(tenant)s.") % {"tenant": member.tenant})
-    return redirect("instances", tenant_slug=member.tenant.slug)

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants.audit.operations import Subject, record
-from tenants.models import Membership, Role, Tenant, User
+from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
 from tenants.sign_in.schema import RoleName
+from tenants.team.operations import is_last_owner
 
 
 @transaction.atomic
@@ -60,7 +61,7 @@ def _give(user: User, tenant: Tenant, provider_id: str, role: RoleName) -> bool:
 
 
 def _take(membership: Membership) -> bool:
-    if _is_last_owner(membership):
+    if is_last_owner(membership):
         return False
     _record("member.removed_by_provider", membership, {"provider": membership.provider, "from": membership.role})
     membership.delete()
@@ -70,18 +71,13 @@ def _take(membership: Membership) -> bool:
 def _change(membership: Membership, role: RoleName) -> bool:
     before = (membership.role, membership.lapsed_at)
     membership.lapsed_at = None
-    if role != membership.role and not _is_last_owner(membership):
+    if role != membership.role and not is_last_owner(membership):
         _record("member.role_changed", membership, {"provider": membership.provider, "from": membership.role, "to": role})
         membership.role = role
     if before == (membership.role, membership.lapsed_at):
         return False
     membership.save(update_fields=["role", "lapsed_at"])
     return True
-
-
-def _is_last_owner(membership: Membership) -> bool:
-    others = membership.tenant.memberships.filter(role=Role.OWNER).exclude(pk=membership.pk)
-    return membership.role == Role.OWNER and not others.exists()
 
 
 def _record(kind: str, membership: Membership, details: dict[str, object]) -> None:

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from tenants.errors import NotVisible
-from tenants.models import Membership, Tenant
+from tenants.models import Membership, Tenant, acting
 
 
 def lock_tenant(tenant_id: int) -> Tenant:
@@ -20,7 +20,7 @@ def lock_for(by: Membership) -> Membership:
     if by.is_operator:
         by.tenant = tenant
         return by
-    now = Membership.objects.select_related("user").filter(pk=by.pk, user__is_active=True).first()
+    now = Membership.objects.select_related("user").filter(acting(), pk=by.pk).first()
     if now is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))
     now.tenant = tenant

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from tenants.access import Action, may, require, roles_that_may
 from tenants.audit.operations import Subject, record
 from tenants.errors import NotAllowed, NotPossible
-from tenants.models import Membership, Role, Tenant, User
+from tenants.models import Membership, Role, Tenant, User, acting
 from tenants.notifications.operations import notify, write_to
 from tenants.rights import announce_rights_on_commit
 from tenants.standstill import follow_on_commit
@@ -111,13 +111,20 @@ def join(*, user: User, tenant: Tenant, role: str) -> Membership:
 
 def admins_of(tenant: Tenant) -> list[User]:
     """Return who looks after the members of a tenant."""
-    roles = roles_that_may(Action.MANAGE_MEMBERS)
-    return list(User.objects.filter(memberships__tenant=tenant, memberships__role__in=roles, is_active=True).order_by("pk"))
+    managers = Membership.objects.filter(acting(), tenant=tenant, role__in=roles_that_may(Action.MANAGE_MEMBERS))
+    return list(User.objects.filter(memberships__in=managers).order_by("pk"))
+
+
+def is_last_owner(member: Membership) -> bool:
+    """Tell whether nobody else could act as owner of the locked tenant if this member did not."""
+    people = Membership.objects.filter(acting(), tenant=member.tenant_id, user__is_service=False)
+    others = people.filter(role=Role.OWNER).exclude(pk=member.pk)
+    return member.role == Role.OWNER and not others.exists()
 
 
 def about(user: User) -> Subject:
     """Return a person as what an audit event is about."""
-    return Subject("person", str(user.pk), str(user))
+    return Subject("user", str(user.pk), user.get_username())
 
 
 def _end(member: Membership, *, by: User, kind: str) -> None:
@@ -130,8 +137,7 @@ def _end(member: Membership, *, by: User, kind: str) -> None:
 
 def _require_another_owner(member: Membership) -> None:
     """Refuse to leave the locked tenant without an owner."""
-    others = Membership.objects.filter(tenant=member.tenant, role=Role.OWNER, user__is_active=True).exclude(pk=member.pk)
-    if member.role == Role.OWNER and not others.exists():
+    if is_last_owner(member):
         raise NotPossible(
             _("%(person)s is the only owner of %(tenant)s. Make somebody else an owner first.")
             % {"person": member.user, "tenant": member.tenant}

@@ -22,7 +22,7 @@ from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.models import Delivery
 from tenants.notifications.operations import notify, withdraw, write_to
 from tenants.team.locks import lock_for, lock_tenant
-from tenants.team.operations import admins_of, join, require_manage
+from tenants.team.operations import about, admins_of, join, require_manage
 
 MAILS_PER_ADDRESS = 3
 """How often a tenant may write to one address within a day."""
@@ -97,6 +97,8 @@ def accept_as_verified(*, slug: str, user: User) -> Membership:
 @transaction.atomic
 def make_account(*, token: str, username: str, password: str) -> tuple[User, Membership]:
     """Make an account for the invited address, which the link proves, and accept. Raises Unusable, NotPossible."""
+    if not settings.LOCAL_SIGN_IN:
+        raise NotPossible(_("Sign in with your organisation’s account."))
     invitation = _locked(Invitation.objects.filter(token_digest=digest(token)))
     user = User(username=username, email=invitation.address, language=get_language() or "")
     user.set_password(password)
@@ -106,7 +108,7 @@ def make_account(*, token: str, username: str, password: str) -> tuple[User, Mem
     except IntegrityError as error:
         raise NotPossible(_("There is such an account already: sign in, or choose another name.")) from error
     verify_address(user, invitation.address)
-    record("account.created", actor=user, tenant=invitation.tenant, subject=Subject("person", str(user.pk), str(user)))
+    record("account.created", actor=user, tenant=invitation.tenant, subject=about(user))
     return user, _accept(invitation, user)
 
 

@@ -1,11 +1,16 @@
 """What the pages of a team show."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import access
@@ -13,6 +18,7 @@ from tenants.access import Action
 from tenants.errors import NotVisible
 from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, User
+from tenants.sign_in.configuration import provider
 from tenants.team.operations import may_manage
 
 ROLE_WORDS: dict[str, str | Promise] = {
@@ -42,8 +48,10 @@ class MemberRow:
     is_self: bool
     is_changeable: bool
     is_removable: bool
-    sign_in: list[str | Promise]
+    sign_in: list[str]
     """How they sign in; empty where that is not for the reader."""
+    provider: str
+    """Whose claims gave the membership; empty if it was given by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +64,12 @@ class InvitationRow:
 
 
 def members_of(reader: Membership) -> list[MemberRow]:
-    """Return the members by name, with what the reader may do to each; one query for all of them."""
+    """Return the members by name, with what the reader may do to each; three queries at most."""
     members = list(Membership.objects.filter(tenant=reader.tenant).select_related("user").order_by(Lower("user__username")))
-    owners = [each for each in members if each.role == Role.OWNER and each.user.is_active]
-    manages = access.may(reader, Action.MANAGE_MEMBERS)
-    return [_row(member, reader, manages=manages, is_last_owner=owners == [member]) for member in members]
+    acting = [each for each in members if each.user.is_active and not each.user.is_service and each.lapsed_at is None]
+    owners = [each for each in acting if each.role == Role.OWNER]
+    ways = ways_in([each.user for each in members]) if access.may(reader, Action.MANAGE_MEMBERS) else None
+    return [_row(member, reader, ways, is_last_owner=owners == [member]) for member in members]
 
 
 def member_in(reader: Membership, pk: int) -> Membership:
@@ -105,18 +114,35 @@ def invitations_to(user: User) -> list[InvitationRow]:
     return [InvitationRow(each, str(words[each.role]), manageable=False) for each in found if each.tenant.is_open]
 
 
-def ways_in(user: User) -> list[str | Promise]:
-    """Return how a person signs in."""
-    return [_("Password")] if user.has_usable_password() else []
+def ways_in(users: Collection[User]) -> Mapping[int, list[str]]:
+    """Return how people sign in, by user id: two queries, however many there are."""
+    ways: dict[int, list[str]] = {each.pk: [] for each in users}
+    for each in users:
+        if each.has_usable_password() and (settings.LOCAL_SIGN_IN or each.is_staff):
+            ways[each.pk].append(gettext("Password"))
+    for user_id, name in SocialAccount.objects.filter(user__in=users).order_by("pk").values_list("user_id", "provider"):
+        known = provider(name)
+        ways[user_id].append(known.name if known is not None else name)
+    factors = Authenticator.objects.filter(user__in=users).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    for user_id, kind in factors.order_by("type").values_list("user_id", "type").distinct():
+        ways[user_id].append(gettext("Passkey") if kind == Authenticator.Type.WEBAUTHN else gettext("Authenticator app"))
+    return ways
 
 
-def _row(member: Membership, reader: Membership, *, manages: bool, is_last_owner: bool) -> MemberRow:
+def _row(member: Membership, reader: Membership, ways: Mapping[int, list[str]] | None, *, is_last_owner: bool) -> MemberRow:
     is_self = member.user_id == reader.user_id
-    manageable = manages and may_manage(reader, [member.role]) and not is_last_owner
+    manageable = ways is not None and may_manage(reader, [member.role]) and not is_last_owner
     return MemberRow(
         member=member,
         is_self=is_self,
         is_changeable=manageable,
         is_removable=manageable and not is_self,
-        sign_in=ways_in(member.user) if manages else [],
+        sign_in=ways[member.user_id] if ways is not None else [],
+        provider=provider_name(member),
     )
+
+
+def provider_name(member: Membership) -> str:
+    """Return the name of the provider whose claims gave the membership, which may change and take it; empty if none did."""
+    known = provider(member.provider) if member.provider else None
+    return known.name if known is not None else member.provider

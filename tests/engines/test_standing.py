@@ -102,12 +102,14 @@ def test_others_run_on(instance, operator, bolt, bob, cluster):
     assert seen(other)[0] == "running"
 
 
-@pytest.mark.parametrize("how", ["removed", "left", "disabled"])
+@pytest.mark.parametrize("how", ["removed", "left", "disabled", "lapsed"])
 def test_what_runs_for_somebody_who_left_is_released_and_stays_theirs(how, instance, alice, alice_in_acme, anna_in_acme):
     if how == "removed":
         remove_member(member=alice_in_acme, by=anna_in_acme)
     elif how == "left":
         leave(member=alice_in_acme)
+    elif how == "lapsed":
+        Membership.objects.filter(pk=alice_in_acme.pk).update(lapsed_at=timezone.now())
     else:
         type(alice).objects.filter(pk=alice.pk).update(is_active=False)
     follow_tenants()

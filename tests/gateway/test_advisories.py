@@ -135,7 +135,6 @@ def behind_a_load_balancer(gateway: Gateway, tmp_path: Path) -> Iterator[Gateway
         "AIGC_GWAUTH_BIND": gateway.auth_address.removeprefix("http://"),
         "AIGC_PORTAL_BIND": gateway.upstream,
         "AIGC_GATEWAY_BIND": "127.0.0.1",
-        "AIGC_PORTAL_BIND": gateway.upstream,
         "AIGC_GATEWAY_SECRET": (gateway.data_dir / "secrets" / "gateway").read_text().strip(),
         "AIGC_TRUSTED_PROXIES": "127.0.0.0/8",
     }

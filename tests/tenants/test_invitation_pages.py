@@ -4,9 +4,11 @@ import re
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
+from tenants.audit.models import AuditEvent
 from tenants.invitations.models import Invitation
 from tenants.invitations.tokens import token_of
 from tenants.models import Membership, Role, Tenant, User
@@ -58,6 +60,23 @@ def test_a_new_person_makes_an_account_is_signed_in_and_lands_in_the_tenant(brow
     assert (answer.status_code, answer["Location"]) == (302, "/acme/")
     assert "Welcome to Acme Studio." in text(browser.get("/acme/"))
     assert browser.get(link).status_code == 410
+
+
+def test_a_new_person_begins_with_a_session_that_is_written_down(browser, link):
+    browser.post(f"{link}account/", ACCOUNT)
+    carol = User.objects.get(username="carol")
+    events = AuditEvent.objects.filter(actor=carol).order_by("pk").values_list("kind", "details")
+    assert list(events)[-1] == ("account.signed_in", {"method": "password"})
+    assert UserSession.objects.filter(user=carol).count() == 1
+
+
+def test_without_local_accounts_only_the_organisations_sign_in_leads_in(browser, link, settings):
+    settings.LOCAL_SIGN_IN = False
+    page = text(browser.get(link))
+    assert "Sign in with the account of your organisation that has Carol@example.org to join." in page
+    assert 'name="username"' not in page
+    assert browser.post(f"{link}account/", ACCOUNT).status_code == 422
+    assert not User.objects.filter(username="carol").exists()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_an_owner_makes_another_and_may_then_go(anna_in_acme, alice_in_acme):
 
 def test_the_last_owner_stays(olga, acme, anna_in_acme, alice_in_acme):
     factories.join(factories.make_user("gone", is_active=False), acme, Role.OWNER)  # who cannot sign in owns nothing
+    Membership.objects.create(user=factories.make_user("lapsed"), tenant=acme, role=Role.OWNER, lapsed_at=timezone.now())
     operator = access.as_operator(olga, acme, permission="tenants.change_membership")
     before = written()
     for act in (

@@ -9,13 +9,8 @@ from tenants.models import Membership, Role, Tenant
 from tests import factories
 
 SENT = {"_form_submitted": "True"}
-LIMITS = {"max_running": 5, "max_instances": 50, "burst_after_seconds": 45}
-INLINE = {
-    "memberships-TOTAL_FORMS": 0,
-    "memberships-INITIAL_FORMS": 0,
-    "memberships-MIN_NUM_FORMS": 0,
-    "memberships-MAX_NUM_FORMS": 0,
-}
+LIMITS = {"burst_after_seconds": 45}
+INLINE = {f"{prefix}-{total}": 0 for prefix in ("memberships", "quotas") for total in ("TOTAL_FORMS", "INITIAL_FORMS")}
 
 
 @pytest.fixture
@@ -61,7 +56,8 @@ def test_a_tenant_is_deleted_by_its_name_and_kept(as_olga, acme):
 
 def test_staff_without_the_right_change_nothing(acme, client):
     staff = factories.make_user("sam", is_staff=True)
-    staff.user_permissions.add(Permission.objects.get(content_type__app_label="tenants", codename="view_tenant"))
+    given = Permission.objects.filter(content_type__app_label="tenants", codename__in=["view_tenant", "use_console"])
+    staff.user_permissions.add(*given)
     client.force_login(staff)
     assert client.get(page_of(acme)).status_code == 200
     for rest in ("suspend/", "resume/", "end/", "keep/", "download/", "export/"):
@@ -94,10 +90,10 @@ def test_a_tenant_that_cannot_be_says_why(name, slug, sentence, as_olga, acme):
 
 
 def test_a_tenant_is_renamed_with_its_limits(as_olga, acme):
-    answer = as_olga.post(page_of(acme), {"name": "Nova"} | LIMITS | INLINE | {"max_running": 7})
+    answer = as_olga.post(page_of(acme), {"name": "Nova", "may_burst": "on"} | LIMITS | INLINE)
     assert answer.status_code == 302, answer.content
     acme.refresh_from_db()
-    assert (acme.name, acme.slug, acme.max_running) == ("Nova", "acme", 7)
+    assert (acme.name, acme.slug, acme.may_burst) == ("Nova", "acme", True)
     assert audit() == [("tenant.renamed", "olga", "admin")]
 
 

@@ -1,11 +1,14 @@
 """The pages of a team: what each role is shown, what buttons do, and how refusals are said."""
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from django.utils import timezone
 
 from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, Tenant
+from tenants.team.queries import members_of
 from tests import factories
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -56,6 +59,21 @@ def test_an_admin_sees_how_people_come_in_and_who_is_invited(acme, anna, alice, 
     assert f"/acme/team/members/{member}/remove/" in page
     assert f"/acme/team/members/{owner}/" not in page
     assert "Settings" not in page
+
+
+def test_how_people_sign_in_takes_as_many_queries_for_many(as_anna, acme, alice, django_assert_num_queries):
+    SocialAccount.objects.create(user=alice, provider="old-sso", uid="1")
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data={})
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.RECOVERY_CODES, data={})
+    Membership.objects.filter(user=alice).update(provider="old-sso", lapsed_at=timezone.now())
+    page = text(as_anna.get("/acme/team/"))
+    assert "old-sso, Authenticator app" in page
+    assert ("by old-sso" in page, "must sign in again" in page) == (True, True)
+    reader = Membership.objects.select_related("tenant").get(user__username="anna")
+    for number in range(5):
+        factories.join(factories.make_user(f"person{number}"), acme)
+    with django_assert_num_queries(3):
+        assert len(members_of(reader)) == 7
 
 
 def test_when_somebody_was_there_is_seen_to_a_few_minutes(as_anna, as_alice, alice_in_acme, time_machine):

@@ -53,7 +53,7 @@ def role(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
         else:
             word = Role(form.cleaned_data["role"]).label
             return done(request, _team(tenant_slug), _("%(person)s is %(role)s now.") % {"person": other.user, "role": word})
-    context = {"membership": membership, "other": other, "form": form}
+    context = {"membership": membership, "other": other, "form": form, "provider": queries.provider_name(other)}
     return ask(request, "tenants/team/_role.html", context, failed=bool(form.errors))
 
 
@@ -75,7 +75,7 @@ def remove(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
             refusal = str(error)
         else:
             return done(request, _team(tenant_slug), _("%(person)s is no longer a member.") % {"person": other.user})
-    context = {"membership": membership, "other": other, "refusal": refusal}
+    context = {"membership": membership, "other": other, "refusal": refusal, "provider": queries.provider_name(other)}
     return ask(request, "tenants/team/_remove.html", context, failed=bool(refusal))
 
 
