@@ -22,6 +22,8 @@ from tenants.audit.origin import present_origin
 from tenants.errors import NotAllowed, PortalError, QuotaExceeded
 from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.operations import notify
+from tenants.rights import announce_rights_on_commit
+from tenants.standstill import follow_on_commit
 
 LIVE_LIMIT = 50
 """Living tokens of a person, and service tokens of a tenant, at most."""
@@ -92,6 +94,8 @@ def revoke_access_token(*, token: AccessToken, by: User, membership: Membership 
         return
     if token.kind == AccessToken.Kind.SERVICE and token.membership_id is not None:
         Membership.objects.filter(pk=token.membership_id).delete()
+        announce_rights_on_commit()
+        follow_on_commit()
     record("access_token.revoked", actor=by, tenant=token.tenant, subject=_subject(token))
 
 
