@@ -19,6 +19,8 @@ from tests.test_routes import PICTURE, ROUTES, address, everything_written, make
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
 MINE = "mine"  # what only whoever began it may take back
 NEEDS = {
+    "access_tokens": SEE,
+    "access_tokens_revoke": OPERATE,  # one's own, or any of the team's
     "api-token-revoke": OPERATE,
     "audit": ADMIN,
     "audit_csv": ADMIN,

@@ -18,6 +18,7 @@ from engines.models import Cluster, Instance, Schedule
 from engines.states import InstanceState
 from gateway.api_tokens.operations import Wanted, make_api_token
 from gateway.models import ApiToken
+from tenants.access_tokens import operations as access_tokens
 from tenants.models import Membership, Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
@@ -56,7 +57,10 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     about = {"subject": instance.slug, "context": {"name": instance.name, "minutes": 10}}
     notify(tenant=acme, kind="idle_warning", recipients=[alice], key="once", **about)
     wanted = Wanted("Secret plans of a program", ApiToken.Scope.USE, timedelta(days=7))
-    make_api_token(by=Membership.objects.get(user=alice), instance=instance, wanted=wanted)
+    membership = Membership.objects.get(user=alice)
+    make_api_token(by=membership, instance=instance, wanted=wanted)
+    asked = access_tokens.Wanted("Secret plans of a program", ["instances:read"], timedelta(days=7))
+    access_tokens.make_personal_token(person=alice, membership=membership, wanted=asked)
     when = {"action": "stop", "days": 1, "at": time(18), "time_zone": "UTC", "done_until": timezone.now()}
     Schedule.objects.create(tenant=acme, instance=instance, made_by=alice, **when)
     factories.invite(acme, "secret.plans@example.org")
@@ -92,7 +96,8 @@ def address(name: str, route: str, instance: Instance) -> str:
         }
         known["slug"] = of.get(name.partition("_")[0], instance).slug
     if "<slug:key_id>" in route:
-        known["key_id"] = instance.api_tokens.get().key_id
+        tokens = instance.tenant.access_tokens if name.startswith("access_tokens") else instance.api_tokens
+        known["key_id"] = tokens.get(name="Secret plans of a program").key_id
     if "<int:pk>" in route:
         known["pk"] = _row_of(name, instance).pk
     return reverse(name, kwargs=known, query=QUERIES.get(name))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -45,7 +46,14 @@ def reference(api: NinjaAPI) -> View:
     @require_safe
     def view(request: HttpRequest) -> HttpResponse:
         schema = api.get_openapi_schema(path_prefix="/api/v1/")
-        context = {"groups": _groups(schema), "schemas": _schemas(schema), "problems": KINDS.values(), "title": api.title}
+        context = {
+            "title": api.title,
+            "origin": settings.PORTAL_ORIGIN,
+            "example_tenant": request.session.get("last_tenant", "acme"),
+            "groups": _groups(schema),
+            "schemas": _schemas(schema),
+            "problems": KINDS.values(),
+        }
         return render(request, "api/reference.html", context)
 
     return view

@@ -18,15 +18,15 @@ from billing.api.shapes import MoneyOut, money
 from billing.models import Charge
 from billing.money import Money
 from billing.periods import Month
-from billing.queries import scope_of
-from billing.summaries import CostRow, MonthSummary, month_summary
+from billing.queries import scope_of, visible_to
+from billing.summaries import CostRow, MonthSummary, OtherRow, month_summary
 from tenants.access_tokens.scopes import Scope
-from tenants.models import Tenant
+from tenants.models import Membership
 
 router = Router(tags=["Costs"])
 READ = needs(Scope.COSTS_READ)
 MONTH = Field(
-    "", pattern=r"^([0-9]{4}-[0-9]{2})?$", description="e.g. 2026-11, by the tenant’s billing calendar; empty: the present one."
+    "", pattern=r"^([0-9]{4}-[0-9]{2})?$", description="e.g. 2026-11, in the account's time zone; empty: the present one."
 )
 
 
@@ -61,10 +61,23 @@ class InstanceSum(Sum):
     gpu_class: str
 
 
+class OtherSum(Output):
+    """What is charged for beside GPU time: a volume; or a credit, an adjustment or a tax."""
+
+    category: str
+    name: str
+    volume: str | None
+    owner: str | None
+    amount: MoneyOut
+    estimated: MoneyOut
+    seconds: int
+
+
 class CostsOut(Output):
     """A month as of a moment: everybody's for who may see that, else one's own."""
 
     month: str
+    time_zone: str = Field(description="Whose days and months these are.")
     as_of: datetime
     own_only: bool
     total: MoneyOut
@@ -73,22 +86,28 @@ class CostsOut(Output):
     instances: list[InstanceSum] = Field(description="Dearest first.")
     users: list[Sum]
     gpu_classes: list[Sum]
+    others: list[OtherSum]
 
 
 class ChargeOut(Output):
-    """One line of the books: at most one hour of one owner at one price. A reversal takes one back."""
+    """One line of the books. A reversal takes one back, and a correction belongs to a month that was closed before."""
 
     id: int
     kind: str = Field(description="original, reversal or replacement.")
+    category: str = Field(description="gpu, storage, credit, adjustment or tax.")
     line: str = Field(description="The same for a line, its reversals and its replacements.")
-    instance: str
-    owner: str
-    gpu_class: str
+    name: str = Field(description="What the instance or volume was called then.")
+    instance: str | None
+    volume: str | None
+    owner: str | None
+    gpu_class: str | None
     starts_at: datetime
     ends_at: datetime
     seconds: int
     price_per_hour: MoneyOut | None
     amount: MoneyOut
+    is_correction: bool
+    reason: str
     posted_at: datetime
 
 
@@ -97,7 +116,7 @@ def get_costs(request: ApiRequest, tenant: Path[str], wanted: Query[MonthQuery])
     """Return the month by instance, user and GPU class."""
     membership = member(request, tenant)
     now = timezone.now()
-    summary = month_summary(membership, _month(wanted.month, membership.tenant, now), now=now)
+    summary = month_summary(membership, _month(membership, wanted.month, now), now=now)
     return _shown(summary, own_only=scope_of(membership) is not None)
 
 
@@ -105,22 +124,20 @@ def get_costs(request: ApiRequest, tenant: Path[str], wanted: Query[MonthQuery])
 def list_charges(request: ApiRequest, tenant: Path[str], wanted: Query[ChargeFilter]) -> dict[str, object]:
     """Return the lines of the books that make up a month, in the order of their beginning."""
     membership = member(request, tenant)
-    month = _month(wanted.month, membership.tenant, timezone.now())
-    charges = Charge.objects.filter(tenant=membership.tenant_id, day__range=(month.first_day, month.last_day))
-    owner_id = scope_of(membership)
-    if owner_id is not None:
-        charges = charges.filter(owner=owner_id)
+    month = _month(membership, wanted.month, timezone.now())
+    span = calendar_of(membership.tenant).period(month)
+    charges = Charge.objects.filter(visible_to(membership), starts_at__gte=span.starts_at, starts_at__lt=span.ends_at)
     if wanted.instance:
         charges = charges.filter(instance__slug=wanted.instance)
 
     def shown(rows: Sequence[Charge]) -> list[ChargeOut]:
         return [_charge(each) for each in rows]
 
-    return page(charges.select_related("instance", "owner", "gpu_class"), wanted, by="starts_at", show=shown)
+    return page(charges.select_related("instance", "volume", "owner", "gpu_class"), wanted, by="starts_at", show=shown)
 
 
-def _month(text: str, tenant: Tenant, now: datetime) -> Month:
-    present = calendar_of(tenant).month_of(now)
+def _month(membership: Membership, text: str, now: datetime) -> Month:
+    present = calendar_of(membership.tenant).month_of(now)
     try:
         month = Month.parse(text) if text else present
     except ValueError as error:
@@ -133,6 +150,7 @@ def _month(text: str, tenant: Tenant, now: datetime) -> Month:
 def _shown(summary: MonthSummary, *, own_only: bool) -> CostsOut:
     return CostsOut(
         month=str(summary.month),
+        time_zone=summary.time_zone,
         as_of=summary.as_of,
         own_only=own_only,
         total=money(summary.total),
@@ -141,6 +159,7 @@ def _shown(summary: MonthSummary, *, own_only: bool) -> CostsOut:
         instances=[_instance(row) for row in summary.rows],
         users=_sums(summary.rows, lambda row: row.user),
         gpu_classes=_sums(summary.rows, lambda row: row.gpu_class),
+        others=[_other(row) for row in summary.others],
     )
 
 
@@ -154,6 +173,18 @@ def _instance(row: CostRow) -> InstanceSum:
         estimated=money(row.estimated),
         seconds=row.seconds,
         unpriced_seconds=row.unpriced_seconds,
+    )
+
+
+def _other(row: OtherRow) -> OtherSum:
+    return OtherSum(
+        category=row.category,
+        name=row.name,
+        volume=row.slug or None,
+        owner=row.user or None,
+        amount=money(row.amount),
+        estimated=money(row.estimated),
+        seconds=row.seconds,
     )
 
 
@@ -183,14 +214,19 @@ def _charge(charge: Charge) -> ChargeOut:
     return ChargeOut(
         id=charge.pk,
         kind=charge.kind,
+        category=charge.category,
         line=str(charge.line_key),
-        instance=charge.instance.slug if charge.instance else "",
-        owner=charge.owner.username if charge.owner else "",
-        gpu_class=charge.gpu_class.slug if charge.gpu_class else "",
+        name=charge.resource_name,
+        instance=charge.instance.slug if charge.instance else None,
+        volume=charge.volume.slug if charge.volume else None,
+        owner=charge.owner.username if charge.owner else None,
+        gpu_class=charge.gpu_class.slug if charge.gpu_class else None,
         starts_at=charge.starts_at,
         ends_at=charge.ends_at,
         seconds=charge.seconds,
-        price_per_hour=money(charge.unit_price) if charge.unit_price else None,
+        price_per_hour=None if charge.unit_price is None else money(charge.unit_price),
         amount=money(charge.money),
+        is_correction=charge.is_correction,
+        reason=charge.reason,
         posted_at=charge.posted_at,
     )

@@ -17,6 +17,7 @@ from aigc_portal.api.problems import Problem, invalid
 from aigc_portal.api.schemas import Input, Output
 from engines.file_room import Room, room_in
 from engines.files.base import Entry, Order
+from engines.operations.taking import note_files_deleted
 from engines.sending.files import piece, send_file
 from tenants.access_tokens.scopes import Scope
 
@@ -146,8 +147,11 @@ def rename_file(
 @router.delete("/files", auth=WRITE, response={204: None}, summary="Delete a file or folder", openapi_extra=AWAY)
 def delete_file(request: ApiRequest, tenant: Path[str], volume: Path[str], wanted: Query[FilePath]) -> Status[None]:
     """Remove a file, or a folder with all that is in it, for good."""
-    with _room(request, tenant, volume).files(to_change=True) as files:
+    room = _room(request, tenant, volume)
+    with room.files(to_change=True) as files:
         files.delete(wanted.path)
+    folder, _slash, name = wanted.path.rpartition("/")
+    note_files_deleted(volume=room.volume, by=room.membership, folder=folder, names=[name])
     return Status(204, None)
 
 

@@ -2,7 +2,7 @@
 
 from ninja import Router
 
-from engines.api import actions, catalog, files, history, instances, schedules, shares, volumes
+from engines.api import actions, catalog, files, history, instances, limits, schedules, shares, volumes
 
 TENANT = "/tenants/{slug:tenant}"
 INSTANCE = f"{TENANT}/instances/{{slug:instance}}"
@@ -14,6 +14,7 @@ ROUTERS: list[tuple[str, Router]] = [
     (f"{INSTANCE}/shares", shares.router),
     (INSTANCE, schedules.of_instance),
     (TENANT, schedules.of_tenant),
+    (TENANT, limits.router),
     (TENANT, volumes.router),
     (f"{TENANT}/volumes/{{slug:volume}}", files.router),
 ]

@@ -104,15 +104,16 @@ def limits_set(tenant: Tenant) -> list[SetLimit]:
 
 def pending_requests(membership: Membership) -> QuerySet[QuotaRequest]:
     """Return the requests that wait, oldest first: everybody's for those who decide, one's own for others."""
-    return _requests(membership).filter(state__in=QuotaRequest.PENDING).order_by("created_at", "pk")
+    return requests_of(membership).filter(state__in=QuotaRequest.PENDING).order_by("created_at", "pk")
 
 
 def closed_requests(membership: Membership) -> QuerySet[QuotaRequest]:
     """Return the newest of those that were decided or withdrawn, to the same people."""
-    return _requests(membership).exclude(state__in=QuotaRequest.PENDING)[:CLOSED_SHOWN]
+    return requests_of(membership).exclude(state__in=QuotaRequest.PENDING)[:CLOSED_SHOWN]
 
 
-def _requests(membership: Membership) -> QuerySet[QuotaRequest]:
+def requests_of(membership: Membership) -> QuerySet[QuotaRequest]:
+    """Return the requests that the member sees: everybody's for those who decide, one's own for others."""
     steps = Prefetch("steps", QuotaRequestStep.objects.select_related("by"))
     rows = QuotaRequest.objects.filter(tenant=membership.tenant_id).select_related("asker", "gpu_class").prefetch_related(steps)
     return rows if access.may(membership, Action.MANAGE_LIMITS) else rows.filter(asker=membership.user_id)

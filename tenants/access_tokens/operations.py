@@ -18,9 +18,12 @@ from tenants.access_tokens.models import AccessToken
 from tenants.access_tokens.scopes import Scope, beyond
 from tenants.access_tokens.secrets import new_secret
 from tenants.audit.operations import Subject, record
+from tenants.audit.origin import present_origin
 from tenants.errors import NotAllowed, PortalError, QuotaExceeded
 from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.operations import notify
+from tenants.rights import announce_rights_on_commit
+from tenants.standstill import follow_on_commit
 
 LIVE_LIMIT = 50
 """Living tokens of a person, and service tokens of a tenant, at most."""
@@ -55,6 +58,7 @@ def make_personal_token(*, person: User, membership: Membership | None, wanted: 
     """Make a token that acts as the person: in the tenant of the membership, or in all of theirs."""
     if person.is_service:
         raise NotAllowed(_("Only people can have personal tokens."))
+    _require_in_person()
     expires_at = _checked_end(wanted, None if membership is None else membership.tenant_id)
     User.objects.select_for_update(no_key=True).get(pk=person.pk)  # two of a person's tokens are not counted at once
     _require_room(AccessToken.objects.live().filter(kind=AccessToken.Kind.PERSONAL, user=person).count())
@@ -69,6 +73,7 @@ def make_service_token(*, by: Membership, role: str, wanted: Wanted) -> Made:
     access.require(by, Action.MANAGE_TOKENS)
     if role not in roles_for_services(by):
         raise NotAllowed(_("A service token cannot have a role that may do more than yours."))
+    _require_in_person()
     expires_at = _checked_end(wanted, by.tenant_id)
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=by.tenant_id)
     _require_room(AccessToken.objects.live().filter(kind=AccessToken.Kind.SERVICE, tenant=tenant).count())
@@ -89,6 +94,8 @@ def revoke_access_token(*, token: AccessToken, by: User, membership: Membership 
         return
     if token.kind == AccessToken.Kind.SERVICE and token.membership_id is not None:
         Membership.objects.filter(pk=token.membership_id).delete()
+        announce_rights_on_commit()
+        follow_on_commit()
     record("access_token.revoked", actor=by, tenant=token.tenant, subject=_subject(token))
 
 
@@ -130,6 +137,12 @@ def _checked_end(wanted: Wanted, tenant_id: int | None) -> datetime:
     if beyond(wanted.scopes, within.scopes) or within.tenant_id not in {None, tenant_id}:
         raise NotAllowed(_("A token cannot make one that may do more than itself."))
     return min(expires_at, within.expires_at)
+
+
+def _require_in_person() -> None:
+    """Refuse an operator who acts as somebody: a token would act as them for long after."""
+    if present_origin().behind is not None:
+        raise NotAllowed(_("Nobody can make a token in somebody else’s name."))
 
 
 def _require_room(living: int) -> None:

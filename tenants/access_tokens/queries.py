@@ -44,6 +44,18 @@ def tokens_in(membership: Membership) -> QuerySet[AccessToken]:
     return _shown(bound)
 
 
+def shown_tokens(membership: Membership) -> QuerySet[AccessToken]:
+    """Return what the member's page lists: `tokens_in`, and their own for all tenants."""
+    own = AccessToken.objects.filter(kind=AccessToken.Kind.PERSONAL, user_id=membership.user_id, tenant=None)
+    bound = tokens_in(membership).values("pk").order_by()
+    return _shown(AccessToken.objects.filter(Q(pk__in=bound) | Q(pk__in=own.values("pk"))))
+
+
+def shown_token(membership: Membership, key_id: str) -> AccessToken:
+    """Return one of `shown_tokens`, or NotVisible."""
+    return _one(shown_tokens(membership), key_id)
+
+
 def token_in(membership: Membership, key_id: str) -> AccessToken:
     """Return one of `tokens_in`, or NotVisible."""
     return _one(tokens_in(membership), key_id)

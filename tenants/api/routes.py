@@ -2,13 +2,15 @@
 
 from ninja import Router
 
-from tenants.api import me, members, notifications, tokens, webhooks
+from tenants.api import audit, invitations, me, members, notifications, tokens, webhooks
 
 TENANT = "/tenants/{slug:tenant}"
 ROUTERS: list[tuple[str, Router]] = [
     ("", me.router),
     ("", tokens.mine),
     (TENANT, members.router),
+    (TENANT, invitations.router),
+    (TENANT, audit.router),
     (TENANT, tokens.of_tenant),
     (TENANT, notifications.router),
     (TENANT, webhooks.router),

@@ -6,6 +6,7 @@ from tenants.team.views import invitations, members, settings
 
 urlpatterns = [
     path("", members.index, name="team"),
+    path("tokens/", include("tenants.access_tokens.urls")),
     path("audit/", include("tenants.audit.urls")),
     path("sign-in/", include("tenants.sign_in.team_urls")),
     path("members/<int:pk>/role/", members.role, name="team_member_role"),

@@ -20,6 +20,7 @@ _TABS: tuple[tuple[str, str | Promise, Action], ...] = (
     ("team", _("Members"), Action.SEE_TEAM),
     ("limits", _("Limits"), Action.SEE_TEAM),
     ("sign_in_settings", _("Sign-in"), Action.MANAGE_MEMBERS),
+    ("access_tokens", _("Tokens"), Action.SEE_TEAM),
     ("audit", _("Audit log"), Action.SEE_AUDIT),
     ("tenant_settings", _("Settings"), Action.MANAGE_TENANT),
 )

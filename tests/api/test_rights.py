@@ -1,17 +1,21 @@
 """Who gets through which route of the API: derived from its document, so that a route that is added cannot be forgotten here."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.signals import request_finished
 from django.db import close_old_connections, transaction
+from django.utils import timezone
 
 from aigc_portal.api.assembly import api
 from engines.models import Cluster, GpuClass, Instance
 from tenants.access_tokens.operations import Made
+from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, Tenant, User
+from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 from tests.api.conftest import EVERY_SCOPE, Program
 from tests.test_routes import PICTURE, everything_written, make_secret
@@ -21,8 +25,11 @@ NEEDS = {
     "add_schedule": OPERATE,
     "add_team_schedule": ADMIN,
     "add_webhook": ADMIN,
+    "approve_request": ADMIN,
+    "ask_for_more": LAUNCH,
     "cancel_launch": OPERATE,
     "change_instance": OPERATE,
+    "change_role": ADMIN,
     "change_webhook": ADMIN,
     "delete_file": VISIT,
     "delete_instance": OPERATE,
@@ -41,8 +48,11 @@ NEEDS = {
     "get_volume": SEE,
     "get_webhook": ADMIN,
     "hand_over_instance": OPERATE,
+    "invite": ADMIN,
     "keep_instance": OPERATE,
     "launch_instance": LAUNCH,
+    "leave_tenant": SEE,
+    "list_audit_events": ADMIN,
     "list_charges": SEE,  # of one's own, or everybody's
     "list_deliveries": ADMIN,
     "list_engine_tokens": SEE,
@@ -52,9 +62,13 @@ NEEDS = {
     "list_gpu_classes": SEE,
     "list_instance_schedules": SEE,
     "list_instances": SEE,
+    "list_invitations": ADMIN,
+    "list_limits": SEE,
     "list_members": SEE,
     "list_my_tokens": ANY,
     "list_notifications": SEE,
+    "list_quota_requests": SEE,
+    "list_quotas": SEE,
     "list_schedules": SEE,
     "list_shares": OPERATE,
     "list_tenants": ANY,
@@ -69,37 +83,50 @@ NEEDS = {
     "read_log": VISIT,
     "read_notifications": SEE,
     "redeliver": ADMIN,
+    "refuse_request": ADMIN,
     "release_when_free": OPERATE,
+    "remove_limit": ADMIN,
+    "remove_member": ADMIN,
     "remove_schedule": OPERATE,
+    "resend_invitation": ADMIN,
     "rename_file": VISIT,
     "restart_instance": OPERATE,
     "restore_volume": OPERATE,
     "resume_instance": WAKE,
     "revoke_engine_token": OPERATE,
+    "revoke_invitation": ADMIN,
     "revoke_my_token": OWN,
     "revoke_token": OPERATE,
     "rotate_webhook": ADMIN,
+    "set_limit": ADMIN,
     "share_instance": OPERATE,
     "test_webhook": ADMIN,
     "trash_volume": OPERATE,
     "upload_file": VISIT,
+    "withdraw_request": OWN,
 }
 BODIES: dict[str, Any] = {
     "add_schedule": {"action": "stop", "days": [0], "at": "18:00"},
     "add_team_schedule": {"days": [0], "at": "18:00"},
     "add_webhook": {"url": "https://hooks.example.org/2"},
+    "approve_request": {"granted": 9},
+    "ask_for_more": {"measure": "running", "whole_tenant": True, "wanted": 30, "reason": "a film"},
     "change_instance": {"name": "Renamed"},
+    "change_role": {"role": "viewer"},
     "change_webhook": {"url": "https://hooks.example.org/2"},
     "extend_share": {},
     "hand_over_instance": {"to": "gina"},
+    "invite": {"address": "new@example.org"},
     "keep_instance": {},
     "launch_instance": {"engine": "double", "gpu_class": "cpu-small"},
     "make_engine_token": {"name": "batch"},
     "make_my_token": {"name": "mine", "scopes": ["instances:read"]},
     "make_token": {"name": "service", "kind": "service", "role": "viewer", "scopes": ["instances:read"]},
     "read_notifications": {},
+    "refuse_request": {"word": "not now"},
     "release_when_free": {},
     "rename_file": {"name": "Other.png"},
+    "set_limit": {"measure": "running", "limit": 3},
     "share_instance": {"member": "gina"},
     "upload_file": "bytes",
 }
@@ -137,6 +164,19 @@ def instance(acme: Tenant, alice: User, cluster: Cluster, gpu_class: GpuClass) -
     return make_secret(acme, alice, cluster)
 
 
+def make_invitation(tenant: Tenant, by: User) -> Invitation:
+    ends = timezone.now() + timedelta(days=1)
+    return Invitation.objects.create(tenant=tenant, address="i@example.org", role="member", invited_by=by, expires_at=ends)
+
+
+def make_limits(tenant: Tenant, asker: User) -> dict[str, int]:
+    """A limit of the asker's own that the team has set, and a request for more of it."""
+    own = {"tenant": tenant, "measure": "running"}
+    quota = Quota.objects.create(author="tenant", user=asker, limit=2, **own)
+    asked = QuotaRequest.objects.create(asker=asker, whole_tenant=False, wanted=4, reason="Secret plans", **own)
+    return {"quota": quota.pk, "asked": asked.pk}
+
+
 @pytest.fixture
 def parts(instance: Instance, alice: User, alice_in_acme: Membership, make_token: Callable[..., Made]) -> Callable[[str], str]:
     """Return a function that fills an operation's path with what there is."""
@@ -153,6 +193,9 @@ def parts(instance: Instance, alice: User, alice_in_acme: Membership, make_token
         "webhook": webhook.slug,
         "share": share.pk,
         "schedule": instance.schedules.get().pk,
+        "member": Membership.objects.get(user=gina).pk,
+        "invitation": make_invitation(instance.tenant, alice).slug,
+        **make_limits(instance.tenant, alice),
         "delivery": webhook.deliveries.earliest("pk").pk,
     }
     tokens = {"revoke_my_token": everywhere.key_id, "revoke_token": bound.key_id}
