@@ -37,8 +37,9 @@ INSERT INTO billing_charge
     (line_key, revision, kind, category, tenant_id, period_id, is_correction, day, owner_id, instance_id, resource_name, run_id,
      gpu_class_id, storage_class, tag, price_id, currency, starts_at, ends_at, seconds, quantity_milli, per_hour, list_per_hour,
      amount, list_amount, reason, posted_at)
-SELECT md5(n || '|' || worked.starts_at)::uuid, 0, 'original', 'gpu', tenant, period.id, false, worked.starts_at::date, owner, uuid, '', 'run',
-    class, '', '', price.id, 'USD', worked.starts_at, worked.starts_at + make_interval(secs => seconds), seconds, 1000, per_hour, list_per_hour,
+SELECT md5(n || '|' || worked.starts_at)::uuid, 0, 'original', 'gpu', tenant, period.id, false, worked.starts_at::date, owner,
+    uuid, '', 'run', class, '', '', price.id, 'USD', worked.starts_at, worked.starts_at + make_interval(secs => seconds),
+    seconds, 1000, per_hour, list_per_hour,
     round(per_hour * seconds / 3600, 9), round(list_per_hour * seconds / 3600, 9), '', worked.starts_at + interval '1 hour'
 FROM (
     SELECT n, 1 + n % {TENANTS} AS tenant, 1 + n % {PEOPLE} AS owner, 1 + n % {CLASSES} AS class,

@@ -56,6 +56,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name='runfact',
+            name='kind',
+            field=models.CharField(choices=[('started', 'started'), ('launched', 'launched'), ('ready', 'ready'), ('seen', 'seen alive'), ('ended', 'ended')], max_length=8, verbose_name='kind'),
+        ),
+        migrations.AlterField(
+            model_name='runfact',
             name='source',
             field=models.CharField(choices=[('operator', 'operator'), ('cluster', 'cluster'), ('reconcile', 'reconcile')], max_length=10, verbose_name='source'),
         ),
