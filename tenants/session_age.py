@@ -13,6 +13,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 
+_ENDS = "ends"
 _RENEWALS = 12
 """How often a session is written again within its idle time, at most: not with every request."""
 
@@ -39,4 +40,10 @@ def renew(session: SessionBase, *, now: int) -> None:
     began = session.setdefault("began", now)
     session["seen"] = now
     # As a moment, not as seconds: these would begin anew whenever something else in the session is written.
-    session.set_expiry(datetime.fromtimestamp(min(now + idle, began + longest), UTC))
+    session.set_expiry(datetime.fromtimestamp(min(now + idle, began + longest, session.get(_ENDS, now + idle)), UTC))
+
+
+def end_after(session: SessionBase, *, seconds: int, now: int) -> None:
+    """Let the session end then, however much it is used; `now` in seconds since 1970."""
+    session[_ENDS] = now + seconds
+    session.set_expiry(datetime.fromtimestamp(now + seconds, UTC))

@@ -115,12 +115,12 @@ class SignInAdapter(InvitedOnlyAdapter):
             messages.error(self.request, _("The mail could not be sent. Try again in a few minutes."))
 
     def _note_failure(self, user: User | None, method: str, why: str) -> None:
-        subject = _person(user) if user is not None else Subject("user")
+        subject = _person(user) if user is not None else Subject("person")
         record("account.sign_in_failed", actor=None, subject=subject, details={"method": method, "why": why})
 
 
 def method_of(request: HttpRequest, user: User) -> str:
-    """Return how the person signs in: "provider", "password", "passkey", "code", or "unknown" where allauth noted nothing.
+    """Return how the person signs in: "provider", "password", "passkey", or "unknown" where nothing was noted.
 
     A second factor is not the answer: what came before it is.
     """
@@ -132,7 +132,7 @@ def method_of(request: HttpRequest, user: User) -> str:
 
 
 def _person(user: User) -> Subject:
-    return Subject("user", str(user.pk), user.get_username())
+    return Subject("person", str(user.pk), user.get_username())
 
 
 def _details(template_prefix: str, context: dict[str, Any]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What a completed sign-in by a provider leaves behind: memberships as its claims say, and the means to ask it again."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from tenants.models import User
+from tenants.session_age import end_after
 from tenants.sign_in import configuration
 from tenants.sign_in.claims import wanted_roles
 from tenants.sign_in.memberships import apply_claims
@@ -31,7 +33,7 @@ def arrive(request: HttpRequest, user: User, login: SocialLogin) -> None:
     request.session[SESSION_NAME] = session.pk
     if session.due_at is None:
         # Nothing to ask with: the person signs in again, which asks.
-        request.session.set_expiry(timedelta(hours=provider.session_hours))
+        end_after(request.session, seconds=provider.session_hours * 3600, now=int(time.time()))
 
 
 def _remember(request: HttpRequest, login: SocialLogin, provider: Provider) -> ProviderSession:

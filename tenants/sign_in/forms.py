@@ -18,7 +18,7 @@ class SecondFactorForm(AuthenticateForm):  # type: ignore[misc]
         try:
             code: str = super().clean_code()
         except ValidationError:
-            subject = Subject("user", str(self.user.pk), self.user.get_username())
+            subject = Subject("person", str(self.user.pk), self.user.get_username())
             record("account.sign_in_failed", actor=None, subject=subject, details={"method": "code", "why": "wrong code"})
             raise
         return code

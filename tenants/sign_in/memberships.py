@@ -12,6 +12,7 @@ from tenants.audit.operations import Subject, record
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
 from tenants.sign_in.schema import RoleName
+from tenants.standstill import follow_on_commit
 from tenants.team.operations import is_last_owner
 
 
@@ -22,12 +23,13 @@ def apply_claims(user: User, *, provider_id: str, wanted: Mapping[str, RoleName]
     Slugs that no tenant has are passed over: tenants are made by operators.
     """
     concerned = set(user.memberships.filter(provider=provider_id).values_list("tenant_id", flat=True))
-    concerned |= set(Tenant.objects.filter(slug__in=wanted).values_list("pk", flat=True))
+    concerned |= set(Tenant.objects.filter(slug__in=wanted, deleted_at=None).values_list("pk", flat=True))
     # One at a time per tenant, so that two departures cannot both leave the other as the last owner.
     tenants = Tenant.objects.select_for_update(no_key=True).filter(pk__in=concerned).order_by("pk")
     changes = [_settle(user, tenant, provider_id, wanted.get(tenant.slug)) for tenant in tenants]
     if any(changes):
         announce_rights_on_commit()
+        follow_on_commit()
 
 
 @transaction.atomic
@@ -83,5 +85,5 @@ def _change(membership: Membership, role: RoleName) -> bool:
 def _record(kind: str, membership: Membership, details: dict[str, object]) -> None:
     user = membership.user
     record(
-        kind, actor=None, tenant=membership.tenant, subject=Subject("user", str(user.pk), user.get_username()), details=details
+        kind, actor=None, tenant=membership.tenant, subject=Subject("person", str(user.pk), user.get_username()), details=details
     )

@@ -62,7 +62,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         if provider.new_accounts == "all" or get_account_adapter(request).is_open_for_signup(request):
             return True
         wanted = wanted_roles(sociallogin.account.extra_data, provider)
-        is_mapped = provider.new_accounts == "mapped" and Tenant.objects.filter(slug__in=wanted).exists()
+        is_mapped = provider.new_accounts == "mapped" and Tenant.objects.filter(slug__in=wanted, deleted_at=None).exists()
         if not is_mapped:
             raise ImmediateHttpResponse(_refusal(request, sociallogin, "unknown_person"))
         return True

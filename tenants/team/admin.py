@@ -307,13 +307,13 @@ class MembershipForm(forms.ModelForm):
 @admin.register(Membership)
 class MembershipAdmin(OperatedAdmin):
     form = MembershipForm
-    list_display = ("user", "tenant", "role", "created_at", "last_seen_at")
+    list_display = ("user", "tenant", "role", "provider", "lapsed_at", "created_at", "last_seen_at")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_filter_submit = True
     list_select_related = ("user", "tenant")
     search_fields = ("user__username", "user__email", "tenant__name")
     autocomplete_fields = ("user", "tenant")
-    readonly_fields = ("last_seen_at",)
+    readonly_fields = ("provider", "lapsed_at", "last_seen_at")
     show_full_result_count = False
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from tenants.models import Membership, User
@@ -117,6 +118,10 @@ def test_without_a_refresh_token_the_session_is_short(double, described, configu
     sign_in(browser, double)
     assert ProviderSession.objects.get().due_at is None
     assert 4 * 3600 - 60 < browser.session.get_expiry_age() <= 4 * 3600
+    with time_machine.travel(timezone.now() + timedelta(hours=3, minutes=50)):
+        assert is_signed_in(browser)  # which renews it, but for no longer
+    with time_machine.travel(timezone.now() + timedelta(hours=4, minutes=1)):
+        assert not is_signed_in(browser)
 
 
 def test_a_provider_that_was_taken_out_of_the_file_is_asked_no_more(carol, provider, configure):
