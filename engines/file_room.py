@@ -23,6 +23,7 @@ from engines.reasons import EXPLANATIONS, Reason
 from engines.rights import may_see_files
 from engines.states import DesiredState
 from tenants import access
+from tenants.access import Action
 from tenants.errors import NotAllowed
 from tenants.models import Membership
 
@@ -55,9 +56,14 @@ class Room:
         return self.holder is not None and access.may_operate(self.membership, owner_id=self.holder.owner_id)
 
     @property
+    def is_trashed(self) -> bool:
+        """Whether it can be looked at and taken out, and not changed before it is restored."""
+        return self.volume.state != Volume.State.ACTIVE
+
+    @property
     def writable(self) -> bool:
-        """What is in the trash can be looked at and taken out, not changed."""
-        return self.volume.state == Volume.State.ACTIVE
+        """Whether it can be changed: it is not in the trash, and its tenant does not wait for its deletion."""
+        return not self.is_trashed and self.membership.tenant.is_open
 
     @property
     def is_clearing(self) -> bool:
@@ -83,7 +89,9 @@ class Room:
     @contextmanager
     def files(self, *, to_change: bool = False) -> Iterator[Files]:
         """Yield the way to the files for one act; a refusal within becomes a FileRefused."""
-        if to_change and not self.writable:
+        if to_change:
+            access.require(self.membership, Action.OPERATE)
+        if to_change and self.is_trashed:
             raise Unavailable(_("“%(name)s” is in the trash. Restore it to change what is on it.") % {"name": self.volume.name})
         files = self.open()
         if isinstance(files, Closed):

@@ -82,7 +82,7 @@ def require_visit(membership: Membership, instance: Instance) -> None:
 
 def owns(membership: Membership, volume: Volume) -> bool:
     """Tell whether the data is the member's own, and they may look into it as into the engine that writes it."""
-    return volume.owner_id == membership.user_id and access.may(membership, Action.VISIT)
+    return volume.owner_id == membership.user_id and access.may(membership, Action.TAKE_FILES)
 
 
 def may_see_files(membership: Membership, volume: Volume, holder: Instance | None) -> bool:

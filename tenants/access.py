@@ -17,6 +17,7 @@ class Action(StrEnum):
     SEE = "see"  # instances, their state and timeline
     LAUNCH = "launch"
     VISIT = "visit"  # enter engines of one's own, and those that are shared with one
+    TAKE_FILES = "take_files"  # look into one's own data and take it away, also while the tenant is to be deleted
     OPERATE = "operate"  # pause, resume, restart, rename, delete, read the log of one's own instance
     OPERATE_ALL = "operate_all"  # the same for everybody's instances
     SEE_COSTS = "see_costs"  # everybody's; one's own are always visible
@@ -31,7 +32,8 @@ class Action(StrEnum):
 
 
 _LOOK = frozenset({Action.SEE, Action.SEE_TEAM})
-_WORK = _LOOK | {Action.LAUNCH, Action.VISIT, Action.OPERATE}
+_WORK = _LOOK | {Action.LAUNCH, Action.VISIT, Action.TAKE_FILES, Action.OPERATE}
+_ENTERING = frozenset({Action.VISIT, Action.TAKE_FILES})
 _EVERYTHING = frozenset(Action)
 _LOOKING = _LOOK | {Action.SEE_COSTS, Action.SEE_AUDIT}
 _ALLOWED: dict[str, frozenset[Action]] = {
@@ -86,7 +88,7 @@ def may(membership: Membership, action: Action) -> bool:
 
     Operators look after other people's engines, and never enter them: not as themselves, nor while they look as somebody.
     """
-    if action == Action.VISIT and (membership.is_operator or present_origin().behind is not None):
+    if action in _ENTERING and (membership.is_operator or present_origin().behind is not None):
         return False
     if membership.is_operator:
         return action in _ALLOWED[membership.role]
@@ -94,10 +96,10 @@ def may(membership: Membership, action: Action) -> bool:
 
 
 def _left(tenant: Tenant) -> frozenset[Action]:
-    """What the tenant's standing leaves to its members: an owner may still take back that it is to be deleted."""
+    """What the tenant's standing leaves to its members: before a deletion, to take one's files along, and to take it back."""
     if tenant.suspended_at is not None or tenant.deleted_at is not None:
         return _LOOKING
-    return _LOOKING | {Action.MANAGE_TENANT} if tenant.deletion_due_at is not None else _EVERYTHING
+    return _LOOKING | {Action.MANAGE_TENANT, Action.TAKE_FILES} if tenant.deletion_due_at is not None else _EVERYTHING
 
 
 def allowed_to(role: str) -> frozenset[Action]:

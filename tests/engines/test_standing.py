@@ -2,10 +2,12 @@
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from engines.clusters import get_cluster
 from engines.models import Instance, InstanceEvent, Volume
 from engines.operations.instances import launch_instance, pause_instance, resume_instance
 from engines.reconcile import reconcile
@@ -167,3 +169,23 @@ def test_a_guest_who_woke_it_keeps_it_on(instance, alice, alice_in_acme, anna_in
     remove_member(member=alice_in_acme, by=anna_in_acme)
     follow_tenants()
     assert seen(instance) == ("running", "resumed")
+
+
+def test_before_a_deletion_people_take_their_files_along_and_change_nothing(acme, alice, anna, cluster, client):
+    volume = factories.make_volume(acme, alice, cluster)
+    get_cluster(cluster).ensure_volume(volume.ref, tenant="acme", size_gib=1)
+    picture = Path(cluster.config["root"]) / "volumes" / volume.ref.name / "dragon.png"
+    picture.write_bytes(b"a dragon")
+    Volume.objects.update(provisioned_at=timezone.now())
+    ask_for_deletion(by=access.membership_in(anna, "acme"), name="Acme Studio")
+    client.force_login(alice)
+    page = client.get(f"/acme/data/{volume.slug}/").content.decode()
+    assert ("dragon.png" in page, "/upload/" in page, "in the trash" in page) == (True, False, False)
+    taken = client.get(f"/acme/data/{volume.slug}/file/?path=dragon.png")
+    assert b"".join(taken.streaming_content) == b"a dragon"
+    for change in ("delete", "folder", "rename"):
+        answer = client.post(f"/acme/data/{volume.slug}/{change}/", {"names": "dragon.png", "name": "x", "sure": "1", "to": "x"})
+        assert answer.status_code in {403, 422}
+    assert [each.name for each in picture.parent.iterdir()] == ["dragon.png"]
+    client.force_login(anna)
+    assert client.get(f"/acme/data/{volume.slug}/").status_code == 403

@@ -10,7 +10,7 @@ from tenants.models import Membership, Role, Tenant
 from tests import factories
 
 LOOK = {Action.SEE, Action.SEE_TEAM}
-WORK = LOOK | {Action.LAUNCH, Action.VISIT, Action.OPERATE}
+WORK = LOOK | {Action.LAUNCH, Action.VISIT, Action.TAKE_FILES, Action.OPERATE}
 EXPECTED = {
     Role.OWNER: set(Action),
     Role.ADMIN: set(Action) - {Action.MANAGE_TENANT},

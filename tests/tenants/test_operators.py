@@ -13,9 +13,9 @@ from tests import factories
 PERMISSION = "engines.change_instance"
 
 
-def test_an_operator_may_do_everything_but_visit_and_no_membership_is_written(olga, acme):
+def test_an_operator_may_do_everything_but_enter_and_no_membership_is_written(olga, acme):
     membership = access.as_operator(olga, acme, permission=PERMISSION)
-    assert {action for action in Action if access.may(membership, action)} == set(Action) - {Action.VISIT}
+    assert {action for action in Action if access.may(membership, action)} == set(Action) - {Action.VISIT, Action.TAKE_FILES}
     assert access.may_operate(membership, owner_id=0)
     assert not Membership.objects.filter(user=olga).exists()
 

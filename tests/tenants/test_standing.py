@@ -87,7 +87,7 @@ def test_deletion_waits_and_can_be_taken_back(settings, acme, anna_in_acme):
     settings.TENANT_GRACE_DAYS = 3
     due_at = ask_for_deletion(by=anna_in_acme, name="Acme Studio")
     assert timedelta(days=2, hours=23) < due_at - timezone.now() <= timedelta(days=3)
-    assert left_to(anna_in_acme) == LOOKING | {Action.MANAGE_TENANT}
+    assert left_to(anna_in_acme) == LOOKING | {Action.MANAGE_TENANT, Action.TAKE_FILES}
     assert not end_tenant(acme.pk, timezone.now())
     with pytest.raises(NotPossible, match="is to be deleted already"):
         ask_for_deletion(by=fresh(anna_in_acme), name="Acme Studio")
