@@ -17,8 +17,12 @@ _KEY = "looking"
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """An operator's look as one person, until a moment (ISO 8601). `acting`: they change things in that person's name."""
+    """An operator's look as one person, until a moment (ISO 8601). `acting`: they change things in that person's name.
 
+    `key` names it in the audit log.
+    """
+
+    key: str
     operator_id: int
     person_id: int
     reason: str

@@ -1,11 +1,14 @@
 """Beginning and ending a look as somebody; who may, and for how long. Each is in the audit log of the person's tenants."""
 
+import secrets
+from dataclasses import replace
 from datetime import datetime
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from tenants.audit.models import AuditEvent
 from tenants.audit.operations import Subject, record
 from tenants.errors import NotAllowed, PortalError
 from tenants.impersonation import looking
@@ -31,9 +34,9 @@ def start_looking(*, operator: User, person: User, reason: str, session: Session
         raise NoReason(_("Say why: it is written into the audit log of the person’s team."))
     stop_looking(operator=operator, session=session, why="another")
     until = (now + looking.LIMIT).isoformat(timespec="seconds")
-    begun = Looking(operator.pk, person.pk, reason, until)
+    begun = Looking(secrets.token_hex(8), operator.pk, person.pk, reason, until)
     looking.keep(session, begun)
-    _record("impersonation.started", operator, person, reason=reason, until=until)
+    _record("impersonation.started", operator, person, look=begun.key, reason=reason, until=until)
     return begun
 
 
@@ -44,8 +47,8 @@ def start_acting(*, operator: User, session: SessionBase, now: datetime) -> None
     person = None if present is None else person_of(present, operator, now)
     if present is None or person is None or not looking.may_act(operator):
         raise NotAllowed(_("Only operators with the right to do this may act for somebody else."))
-    looking.keep(session, Looking(present.operator_id, present.person_id, present.reason, present.until, acting=True))
-    _record("impersonation.acting", operator, person, reason=present.reason, until=present.until)
+    looking.keep(session, replace(present, acting=True))
+    _record("impersonation.acting", operator, person, look=present.key, reason=present.reason, until=present.until)
 
 
 @transaction.atomic
@@ -56,16 +59,24 @@ def stop_looking(*, operator: User | None, session: SessionBase, why: str) -> No
         return
     looking.forget(session)
     person = User.objects.filter(pk=present.person_id).first()
-    if operator is not None and person is not None:
-        _record("impersonation.ended", operator, person, reason=present.reason, why=why)
+    if operator is not None and person is not None and not _has_ended(present):
+        _record("impersonation.ended", operator, person, look=present.key, reason=present.reason, why=why)
 
 
 def person_of(present: Looking, operator: User, now: datetime) -> User | None:
-    """Return whom the operator looks as; None once it is over, or either's standing does not allow it any more."""
-    if present.is_over(now) or operator.pk != present.operator_id or not looking.may_look(operator):
+    """Return whom the operator looks as; None once it is over, or either's standing does not allow it any more.
+
+    The audit log has the last word: a request that was under way when a look ended may write the session back as it was.
+    """
+    if present.is_over(now) or operator.pk != present.operator_id or not looking.may_look(operator) or _has_ended(present):
         return None
     person = User.objects.filter(pk=present.person_id).first()
     return person if person is not None and looking.can_be_looked_as(person) else None
+
+
+def _has_ended(present: Looking) -> bool:
+    of_person = AuditEvent.objects.filter(subject_kind="user", subject_id=str(present.person_id), kind="impersonation.ended")
+    return of_person.filter(details__look=present.key).exists()
 
 
 def _record(kind: str, operator: User, person: User, **details: object) -> None:

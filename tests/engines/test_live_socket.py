@@ -176,7 +176,7 @@ async def test_who_looks_as_somebody_hears_nothing_not_even_as_a_member(alice: U
     def look() -> str:
         cookie = cookie_of(alice)
         session = SessionStore(cookie)
-        keep(session, Looking(alice.pk, instance.owner_id, "x", "2999-01-01T00:00:00+00:00"))
+        keep(session, Looking("k", alice.pk, instance.owner_id, "x", "2999-01-01T00:00:00+00:00"))
         session.save()
         return cookie
 

@@ -159,6 +159,18 @@ def test_signing_out_ends_it_and_signs_the_operator_out(look: Any, sam: User, al
     assert client.get("/acme/")["Location"].startswith("/accounts/login/")
 
 
+def test_a_request_that_writes_the_session_back_brings_no_look_back(look: Any, sam: User, alice: User) -> None:
+    client = look(sam, alice)
+    before = looking.looking_in(client.session)
+    client.post("/looking/end/")
+    session = client.session
+    looking.keep(session, before)
+    session.save()
+    assert client.get("/acme/").status_code == 302
+    assert client.get("/acme/").status_code == 404
+    assert len(told("impersonation.ended")) == 1
+
+
 def lose_staff(sam: User, alice: User) -> None:
     User.objects.filter(pk=sam.pk).update(is_staff=False)
 
@@ -240,7 +252,7 @@ def test_nobody_looks_as_an_operator(client: Client, sam: User, what: str) -> No
 def test_a_look_in_a_session_of_somebody_else_counts_for_nobody(client: Client, sam: User, alice: User, bob: User) -> None:
     client.force_login(bob)
     session = client.session
-    looking.keep(session, looking.Looking(sam.pk, alice.pk, "x", "2999-01-01T00:00:00+00:00", acting=True))
+    looking.keep(session, looking.Looking("k", sam.pk, alice.pk, "x", "2999-01-01T00:00:00+00:00", acting=True))
     session.save()
     assert client.get("/acme/").status_code == 302
     assert client.get("/acme/").status_code == 404
