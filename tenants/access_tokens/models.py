@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from aigc_portal.sealed_field import SealedField
 from tenants.access_tokens.secrets import KEY_ID_LENGTH, PREFIXES
 
 
@@ -91,7 +92,7 @@ class KeptAnswer(models.Model):
     request_digest = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     # An answer may hold a secret that is kept nowhere else.
-    sealed_body = models.TextField()
+    sealed_body = SealedField()
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

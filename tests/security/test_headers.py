@@ -125,7 +125,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in_or_choosing_a_language(target
     chosen = client.post("/i18n/setlang/", {"language": "en", "next": target})
     assert (chosen.status_code, chosen["Location"]) == (302, "/")
     left = client.post("/accounts/logout/", {"next": target})
-    assert (left.status_code, left["Location"]) == (302, "/")
+    assert (left.status_code, left["Location"]) == (302, "/accounts/signed-out/")
 
 
 def test_a_request_cannot_bring_more_than_it_may(alice: User, client: Client) -> None:

@@ -37,7 +37,7 @@ from tests.sockets import Socket
 from tests.test_routes import QUERIES, ROUTES, everything_written
 
 FIRST = ("acme", "Acme Studio", "alice", "alice@example.org")
-SECOND = ("acme-studio", "Acm\N{CYRILLIC SMALL LETTER IE} Studio", "ALICE", "ALICE@EXAMPLE.ORG.example")
+SECOND = ("acme-studio", "Acm\N{CYRILLIC SMALL LETTER IE} Studio", "\N{CYRILLIC SMALL LETTER A}lice", "ALICE@EXAMPLE.ORG.example")
 PICTURE = "dragon.png"
 SLUG = "zzzzzzzzzz"  # well formed, and nobody's
 NUMBER = 2**31 - 7

@@ -15,13 +15,26 @@ SUSPICIOUS = re.compile(r"secret|passw|token|credential|private|kubeconfig|seale
 NOT_IN_THE_CLEAR = {
     "account.EmailConfirmation.key": "never filled: addresses are confirmed by signed links",
     "auth.Permission.codename": "a name",
+    "billing.BillingPeriod.digest": "a digest of the books",
     "engines.EngineVersion.secret_environment": "names of secrets that a tenant's namespace has",
-    "gateway.ApiToken.digest": "SHA-256 of 256 random bits",
+    "gateway.ApiToken.digest": "SHA-256 of 190 random bits",
     "sessions.Session.session_data": "signed, and says who is signed in; it holds no credential",
-    "sessions.Session.session_key": "lives for hours; who reads the table may as well write it",
+    "sessions.Session.session_key": "lives for days; who reads it and reaches the portal is that person: docs/guides/security.md",
+    "sign_in.ProviderSession.session_key": "as sessions.Session.session_key",
+    "socialaccount.SocialAccount.extra_data": "claims of the identity provider",
+    "socialaccount.SocialApp.key": "never filled: providers are configured by a file",
+    "socialaccount.SocialApp.secret": "never filled: providers are configured by a file",
+    "socialaccount.SocialToken.token": "never filled: SOCIALACCOUNT_STORE_TOKENS is off",
+    "socialaccount.SocialToken.token_secret": "never filled: SOCIALACCOUNT_STORE_TOKENS is off",
+    "tenants.AccessToken.digest": "a digest of random bits",
     "tenants.AuditEvent.token": "the token's public id",
+    "tenants.Invitation.token_digest": "a digest of random bits",
+    "tenants.KeptAnswer.key": "what a client calls its request",
+    "tenants.KeptAnswer.request_digest": "a digest, to compare with",
     "tenants.Notification.key": "what makes a notification one of its kind",
     "tenants.User.password": "Argon2",
+    "usersessions.UserSession.data": "where somebody signed in from",
+    "usersessions.UserSession.session_key": "as sessions.Session.session_key",
 }
 
 
