@@ -97,6 +97,15 @@ def test_trouble_with_one_does_not_keep_the_others(
     assert Charge.objects.count() == 2
 
 
+def test_of_two_words_under_one_identity_the_first_stays(instance: Instance, anna: User) -> None:
+    """Case 16: run, kind, source and moment say which fact it is."""
+    record(instance, "ready", START)
+    record(instance, "ready", START, owner=anna, observed_at=NOON)
+    record(instance, "ended", START + timedelta(hours=1))
+    assert settle_due(now=NOON) == 1
+    assert Charge.objects.get().owner == instance.owner
+
+
 def test_time_without_a_price_is_charged_once_there_is_one(make_running: Callable[..., Instance], gpu_class: GpuClass) -> None:
     instance = make_running(gpu_class=gpu_class)
     record(instance, "ready", START)
