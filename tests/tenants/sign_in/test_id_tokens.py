@@ -44,8 +44,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "several audiences and no party": ({"aud": ["portal", "another"]}, "another client"),
     "expired": ({"exp": NOW - 120}, "expired"),
     "from the future": ({"iat": NOW + 3600}, "not yet valid"),
-    "nonce": ({"nonce": "of another sign-in"}, "nonce"),
-    "no nonce": ({"nonce": ""}, "nonce"),
+    "nonce": ({"nonce": "of another sign-in"}, "nonce is not"),
+    "no nonce": ({"nonce": ""}, "nonce is not"),
     "nobody": ({"sub": ""}, "names nobody"),
 }
 
