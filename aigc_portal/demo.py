@@ -36,6 +36,8 @@ PORT_WAIT_SECONDS = 10.0
 def run_demo(say: Printer) -> None:
     """Start everything, serve until SIGINT or SIGTERM, stop everything. Raises EmbeddedError or StartFailed."""
     os.chdir(settings.BASE_DIR)
+    # Logs do not keep the links that let people in, and the demo has no other mailbox.
+    os.environ.setdefault("AIGC_EMAIL_URL", f"filemail://{mailbox()}")
     with only_demo(settings.DATA_DIR):
         for port in ports():
             require_free_port(port, wait_seconds=PORT_WAIT_SECONDS)
@@ -123,12 +125,18 @@ def announce() -> None:
         f"Everybody's password: {DEMO_PASSWORD}",
         "",
         f"Data: {settings.DATA_DIR}",
+        f"Mail: {mailbox()}",
         "Ctrl-C pauses the engines, stops everything and keeps the data.",
     ]
     width = max(map(len, lines))
     box = [f"│ {line.ljust(width)} │" for line in lines]
     sys.stdout.write("\n".join(["", f"┌{'─' * (width + 2)}┐", *box, f"└{'─' * (width + 2)}┘", "", ""]))
     sys.stdout.flush()
+
+
+def mailbox() -> Path:
+    """Where the demo's mail is written, unless a mail server was named."""
+    return Path(settings.DATA_DIR) / "mail"
 
 
 def ports() -> list[int]:
