@@ -9,13 +9,14 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from tenants import access
+from tenants.console.audited import AuditedAdmin
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
 from tenants.quotas import requests as operations
@@ -125,7 +126,8 @@ class StepInline(TabularInline):
 
 
 @admin.register(QuotaRequest)
-class QuotaRequestAdmin(ModelAdmin):
+class QuotaRequestAdmin(AuditedAdmin):
+    recorded_by_operations = True
     list_display = ("tenant", "asker", "what", "reason", "standing", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_filter_submit = True

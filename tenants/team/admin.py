@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -20,6 +20,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import access
+from tenants.console.audited import AuditedAdmin
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
 from tenants.quotas.admin import CeilingInline, save_ceilings
@@ -30,7 +31,7 @@ CHANGE = "tenants.change_tenant"
 _COLOURS = {"active": "success", "suspended": "danger", "ending": "warning", "deleted": "info"}
 
 
-class OperatedAdmin(ModelAdmin):
+class OperatedAdmin(AuditedAdmin):
     """Rows that operations write: what one refuses is said on the page that was asked."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -227,6 +228,15 @@ class TenantAdmin(OperatedAdmin):
     def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("operator_tenant_export", pk=object_id)
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Return what no operation records itself: neither a name nor ceilings."""
+        changes = super().construct_change_message(request, form, None, add=add)
+        changes.fields.pop("name", None)
+        return changes
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Leave it to the operation that founds a tenant."""
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         return super().get_queryset(request).annotate(member_count=Count("memberships"))
 
@@ -306,6 +316,7 @@ class MembershipForm(forms.ModelForm):
 
 @admin.register(Membership)
 class MembershipAdmin(OperatedAdmin):
+    recorded_by_operations = True
     form = MembershipForm
     list_display = ("user", "tenant", "role", "provider", "lapsed_at", "created_at", "last_seen_at")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
