@@ -9,15 +9,7 @@ from django.db import connection
 TENANTS, PEOPLE, INSTANCES, CLASSES, DAYS = 50, 2_000, 2_600, 8, 365
 FIRST_DAY = "2025-11-01"
 
-PLACES = f"""
-INSERT INTO tenants_tenant (id, slug, name, created_at, max_running, max_instances, may_burst, burst_after_seconds)
-SELECT n, 'studio-' || n, 'Studio ' || n, '{FIRST_DAY}', 100, 100, false, 45 FROM generate_series(1, {TENANTS}) n;
-INSERT INTO tenants_user (id, username, email, password, first_name, last_name, is_superuser, is_staff, is_active, date_joined,
-    time_zone, language)
-SELECT n, 'artist-' || n, 'artist-' || n || '@example.org', '', '', '', false, false, true, '{FIRST_DAY}', 'UTC', ''
-FROM generate_series(1, {PEOPLE}) n;
-INSERT INTO engines_engine (id, slug, name, summary, mark, mark_colour, homepage, family, hidden)
-VALUES (1, 'loom', 'Loom', '', '', '#5b6cff', '', 'http', false);
+ACCOUNTS = f"""
 INSERT INTO billing_billingaccount (tenant_id) SELECT id FROM tenants_tenant;
 INSERT INTO billing_billingterms (account_id, time_zone, currency) SELECT id, 'UTC', 'USD' FROM tenants_tenant;
 INSERT INTO billing_billingperiod
@@ -31,7 +23,6 @@ SELECT id, '', 'USD', (ARRAY[0.35, 0.80, 1.20, 1.50, 2.50, 3.20, 4.10, 0.50])[id
     (ARRAY[0.40, 0.90, 1.30, 1.70, 2.80, 3.50, 4.50, 0.60])[id], '{FIRST_DAY}', now()
 FROM generate_series(1, {CLASSES}) id;
 """
-# The columns of an instance and a volume that are not told here have their defaults, see `fill`.
 CHARGES = f"""
 INSERT INTO billing_charge
     (line_key, revision, kind, category, tenant_id, period_id, is_correction, day, owner_id, instance_id, resource_name, run_id,
@@ -56,11 +47,15 @@ JOIN billing_billingperiod AS period ON period.tenant_id = tenant AND period.mon
 
 def prepare() -> None:
     """Make tenants, people, places, prices and instances; every instance runs since the last hour of the year."""
-    from engines.models import Cluster, EngineVersion, GpuClass, Instance, Volume  # noqa: PLC0415 - after django.setup()
+    from engines.models import Cluster, Engine, EngineVersion, GpuClass, Instance, Volume  # noqa: PLC0415 - after django.setup()
+    from tenants.models import Tenant, User  # noqa: PLC0415
 
+    Tenant.objects.bulk_create(Tenant(pk=n, slug=f"studio-{n}", name=f"Studio {n}") for n in range(1, TENANTS + 1))
+    User.objects.bulk_create(User(pk=n, username=f"artist-{n}", email=f"{n}@example.org") for n in range(1, PEOPLE + 1))
     with connection.cursor() as cursor:
-        cursor.execute(PLACES)
-    version = EngineVersion.objects.create(engine_id=1, version="1", command=["true"])
+        cursor.execute(ACCOUNTS)
+    engine = Engine.objects.create(slug="loom", name="Loom")
+    version = EngineVersion.objects.create(engine=engine, version="1", command=["true"])
     GpuClass.objects.bulk_create([GpuClass(pk=pk, slug=f"class-{pk}", name=f"Class {pk}") for pk in range(1, CLASSES + 1)])
     cluster = Cluster.objects.create(slug="bench", name="Bench", kind="local")
     with connection.cursor() as cursor:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 COMMIT_DELAY = timedelta(minutes=1)
 """Facts count as new for so long: a transaction may commit a fact with a lower number than one already read."""
 
-BATCH = 500
+BATCH = 1000
 """Settled in one transaction: what others wait for, and what is lost when it fails."""
 
 Settle = Callable[..., int]

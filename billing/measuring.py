@@ -12,6 +12,7 @@ from django.db.models.functions import Lag, Lead
 
 from billing.metering import BillFrom, Fact, Kind, OwnerChange, TagChange, Usage, meter
 from billing.models import UsageInterval
+from billing.models.ranges import one_of
 from billing.storage import VolumeFact, meter_volume
 from engines import models as engines
 from engines.models import Handover, Instance, RunFact
@@ -35,7 +36,7 @@ class Measured:
 def measure_instances(instance_ids: Collection[UUID]) -> Measured:
     """Write down the usage that the facts of these instances come to. Their meters are locked."""
     # The states first: a run that is seen here to be over has its end among the facts that are read next.
-    states = dict(Instance.objects.filter(pk__in=instance_ids).values_list("pk", "state"))
+    states = dict(Instance.objects.filter(pk__in=one_of(instance_ids)).values_list("pk", "state"))
     facts, handovers, tag_changes = _facts(instance_ids), _handovers(instance_ids), _tag_changes(instance_ids)
     bill_from, measured, found = BillFrom(settings.BILL_FROM), Measured(), {}
     for pk in instance_ids:
@@ -56,7 +57,7 @@ def measure_instances(instance_ids: Collection[UUID]) -> Measured:
 def measure_volumes(volume_ids: Collection[UUID]) -> Measured:
     """Write down the usage that the facts of these volumes come to. Their meters are locked."""
     facts: dict[UUID, list[VolumeFact]] = defaultdict(list)
-    for row in engines.VolumeFact.objects.filter(volume_id__in=volume_ids).order_by():
+    for row in engines.VolumeFact.objects.filter(volume_id__in=one_of(volume_ids)).order_by():
         facts[row.volume_id].append(
             VolumeFact(
                 *(row.kind, row.source, row.at, row.observed_at, row.tenant_id, row.owner_id),
@@ -71,7 +72,7 @@ def written_usage(subject_ids: Collection[UUID], subject: str, *, since: datetim
     """Return the billed usage that is written down of these instances or volumes and reaches beyond `since`; `subject`: the
     column that names them."""
     rows = UsageInterval.objects.billed().filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=since), **{f"{subject}__in": subject_ids}
+        Q(ends_at__isnull=True) | Q(ends_at__gt=since), **{f"{subject}__in": one_of(subject_ids)}
     )
     found: dict[UUID, list[Usage]] = defaultdict(list)
     for row in rows.order_by("starts_at").values_list(subject, *_FIELDS):
@@ -81,7 +82,7 @@ def written_usage(subject_ids: Collection[UUID], subject: str, *, since: datetim
 
 def _write(found: Mapping[UUID, Collection[Usage]], subject: str) -> dict[UUID, datetime]:
     """Make the intervals of these subjects what was found; return from when on each differs from before."""
-    rows = UsageInterval.objects.filter(**{f"{subject}__in": found.keys()})
+    rows = UsageInterval.objects.filter(**{f"{subject}__in": one_of(found)})
     written: dict[UUID, dict[Usage, int]] = defaultdict(dict)
     for row in rows.order_by().values_list("pk", subject, *_FIELDS):
         written[row[1]][Usage(*row[2:])] = row[0]
@@ -106,7 +107,7 @@ def _interval(subject_id: UUID, usage: Usage, subject: str) -> UsageInterval:
 
 def _facts(instance_ids: Collection[UUID]) -> dict[UUID, list[Fact]]:
     """Read facts; of the many signs of life only each run's last and those where the owner or the tag changed."""
-    of_instances = RunFact.objects.filter(instance_id__in=instance_ids).order_by()
+    of_instances = RunFact.objects.filter(instance_id__in=one_of(instance_ids)).order_by()
     telling = of_instances.filter(kind=Kind.SEEN).annotate(
         owner_before=_in_run(Lag("owner_id")),
         tenant_before=_in_run(Lag("tenant_id")),
@@ -140,13 +141,13 @@ def _in_run(neighbour: Lag | Lead) -> Window:
 
 def _handovers(instance_ids: Collection[UUID]) -> Mapping[UUID, Iterable[OwnerChange]]:
     found: dict[UUID, list[OwnerChange]] = defaultdict(list)
-    for row in Handover.objects.filter(instance_id__in=instance_ids).order_by("at", "pk"):
+    for row in Handover.objects.filter(instance_id__in=one_of(instance_ids)).order_by("at", "pk"):
         found[row.instance_id].append(OwnerChange(row.at, row.from_owner_id, row.to_owner_id))
     return found
 
 
 def _tag_changes(instance_ids: Collection[UUID]) -> Mapping[UUID, Iterable[TagChange]]:
     found: dict[UUID, list[TagChange]] = defaultdict(list)
-    for row in engines.TagChange.objects.filter(instance_id__in=instance_ids).order_by("at", "pk"):
+    for row in engines.TagChange.objects.filter(instance_id__in=one_of(instance_ids)).order_by("at", "pk"):
         found[row.instance_id].append(TagChange(row.at, row.from_tag, row.to_tag))
     return found

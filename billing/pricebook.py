@@ -1,5 +1,6 @@
 """Which price is in force for whom, and where prices change. Pure."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,12 +48,17 @@ class PriceBook:
     def __init__(self, prices: Iterable[PriceSpan]) -> None:
         self._prices = list(prices)
         self._relevant: dict[tuple[int | None, str, int, str], list[PriceSpan]] = {}
+        self._bounds: dict[tuple[int | None, str, int, str], list[datetime]] = {}
         self._applied: dict[tuple[int | None, str, int, str], dict[datetime, Applied | None]] = defaultdict(dict)
 
     def changes(self, usage: Usage, currency: str, start: datetime, end: datetime) -> set[datetime]:
         """Return where a price for this usage begins or ends within (start, end)."""
-        bounds = (at for price in self._of(usage, currency) for at in (price.starts_at, price.ends_at))
-        return {at for at in bounds if at is not None and start < at < end}
+        key = (usage.gpu_class_id, usage.storage_class, usage.tenant_id, currency)
+        bounds = self._bounds.get(key)
+        if bounds is None:
+            found = {at for price in self._of(usage, currency) for at in (price.starts_at, price.ends_at) if at is not None}
+            bounds = self._bounds[key] = sorted(found)
+        return set(bounds[bisect_right(bounds, start) : bisect_left(bounds, end)])
 
     def at(self, usage: Usage, currency: str, at: datetime) -> Applied | None:
         """Return the price in force: the tenant's own, else the one for all; None if there is none."""

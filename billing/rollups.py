@@ -40,9 +40,11 @@ SELECT date_trunc('month', r.day)::date, {_listed(_OF_MONTHS, "r.")},
     sum(r.seconds), sum(r.milli_unit_seconds), sum(r.amount), sum(r.list_amount), sum(r.charge_count)
 FROM {{days}} GROUP BY 1, {_listed(_OF_MONTHS, "r.")}
 """
-# A day of an account's calendar lies within two days of the UTC day of the same name, which lets the index on starts_at help.
+# A day of an account's calendar lies within two days of the UTC day of the same name. So the indexes on starts_at help, and the
+# bounds of all buckets let PostgreSQL see that they will.
 _ON_THE_DAY = """
 c.day = bucket.day AND c.starts_at >= bucket.day - interval '2 days' AND c.starts_at < bucket.day + interval '3 days'
+    AND c.starts_at >= %(first)s - interval '2 days' AND c.starts_at < %(last)s + interval '3 days'
 """
 
 
@@ -68,6 +70,7 @@ def _of_owners() -> tuple[str, str]:
     own = "r.tenant_id = bucket.tenant AND r.owner_id IS NOT DISTINCT FROM bucket.owner"
     empty = f"DELETE FROM billing_monthrollup AS r USING {buckets} WHERE {own} AND r.month = bucket.month"
     in_month = "r.day >= bucket.month AND r.day < bucket.month + interval '1 month'"
+    in_month += " AND r.day >= %(first)s AND r.day < %(last)s + interval '1 month'"
     return empty, _FILL_MONTHS.format(days=f"{buckets} JOIN billing_dayrollup AS r ON {own} AND {in_month}")
 
 
@@ -121,6 +124,8 @@ def fill_all(cursor: CursorWrapper, tenant_id: int | None) -> int:
 def _replace(cursor: CursorWrapper, statements: tuple[str, str], names: tuple[str, ...], buckets: set[Any]) -> None:
     if not buckets:
         return
-    parameters = dict(zip(names, map(list, zip(*buckets, strict=True)), strict=True))
+    parameters: dict[str, Any] = dict(zip(names, map(list, zip(*buckets, strict=True)), strict=True))
+    dates = parameters[names[-1]]
+    parameters |= {"first": min(dates), "last": max(dates)}
     for statement in statements:
         cursor.execute(statement, parameters)

@@ -20,10 +20,11 @@ from billing.ledger import Subject
 from billing.measuring import Measured, measure_instances, measure_volumes, written_usage
 from billing.metering import Usage
 from billing.models import Charge, Meter, VolumeMeter
+from billing.models.ranges import one_of
+from billing.posting import post
 from billing.pricebook import PriceBook
 from billing.pricing import price_spans
 from billing.rating import Line, cells, floor_hour, lines
-from billing.rollups import Touched, replace_touched
 from engines.models import Instance, Volume
 from engines.states import HOLDS_GPU
 
@@ -107,24 +108,23 @@ def _settle(sort: _Sort, ids: Collection[UUID], *, now: datetime, remeasure: boo
     for plan in plans:
         _bound(sort, plan, measured.changed_from.get(plan.subject.id), calendars, now)
     rows = _missing_rows(sort, plans, usage, calendars, now)
-    Charge.objects.bulk_create(rows, batch_size=2000)
-    replace_touched(Touched.by(rows))
+    post(rows)
     _save(sort, plans, measured)
     return len(rows)
 
 
 def _plans(sort: _Sort, ids: Collection[UUID]) -> list[_Plan]:
     """Lock the meters, in an order that no two rounds can wait for each other in."""
-    rows = sort.meters.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    rows = sort.meters.objects.select_for_update().filter(pk__in=one_of(ids)).order_by("pk")
     meters = {meter.pk: meter for meter in rows}
     if len(meters) < len(set(ids)):
         missing = sorted(set(ids) - meters.keys())
         sort.meters.objects.bulk_create([sort.meters(**{sort.column: pk}) for pk in missing], ignore_conflicts=True)
         meters = {meter.pk: meter for meter in rows.all()}
     if sort is VOLUMES:
-        found = Volume.objects.filter(pk__in=meters).values_list("pk", "name", "tenant_id")
+        found = Volume.objects.filter(pk__in=one_of(meters)).values_list("pk", "name", "tenant_id")
         return [_Plan(Subject(pk, name, is_volume=True), tenant, meters[pk], lets_go=False) for pk, name, tenant in found]
-    instances = Instance.objects.filter(pk__in=meters).values_list("pk", "name", "tenant_id", "state")
+    instances = Instance.objects.filter(pk__in=one_of(meters)).values_list("pk", "name", "tenant_id", "state")
     return [_Plan(Subject(pk, name), tenant, meters[pk], lets_go=state not in HOLDS_GPU) for pk, name, tenant, state in instances]
 
 
@@ -196,7 +196,7 @@ def _history(sort: _Sort, plans: Iterable[_Plan]) -> dict[UUID, list[Charge]]:
         by_start[plan.since].append(plan.subject.id)
     found: dict[UUID, list[Charge]] = defaultdict(list)
     for since, ids in by_start.items():
-        for row in Charge.objects.filter(**{f"{sort.column}__in": ids}, starts_at__gte=since).order_by("pk"):
+        for row in Charge.objects.filter(**{f"{sort.column}__in": one_of(ids)}, starts_at__gte=since).order_by("pk"):
             found[getattr(row, sort.column)].append(row)
     return found
 

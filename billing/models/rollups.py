@@ -105,7 +105,7 @@ class DayRollup(_Sums):
                 fields=["day"],
                 include=[
                     *("tenant", "instance", "owner", "gpu_class", "category", "currency"),
-                    *("amount", "list_amount", "milli_unit_seconds"),
+                    *("seconds", "milli_unit_seconds", "amount", "list_amount", "charge_count"),
                 ],
                 name="day_rollup_by_day",
             ),
