@@ -94,7 +94,7 @@ def test_a_tenant_is_renamed_with_its_limits(as_olga, acme):
     assert answer.status_code == 302, answer.content
     acme.refresh_from_db()
     assert (acme.name, acme.slug, acme.may_burst) == ("Nova", "acme", True)
-    assert audit() == [("tenant.renamed", "olga", "admin")]
+    assert audit() == [("tenant.renamed", "olga", "admin"), ("console.changed", "olga", "admin")]
 
 
 def test_memberships_are_given_changed_and_taken_by_operations(as_olga, acme, anna, bob):
