@@ -106,6 +106,11 @@ def one_of_two_owners(instance: Instance) -> dict[str, Any]:
     return {}
 
 
+def nothing_asked_yet(instance: Instance) -> dict[str, Any]:
+    instance.tenant.quota_requests.update(state="refused")
+    return {"measure": "gpus", "amount": "9", "reason": "A film"}
+
+
 def to_be_deleted(instance: Instance) -> dict[str, Any]:
     Tenant.objects.filter(pk=instance.tenant_id).update(deletion_due_at=timezone.now() + timedelta(days=1))
     return {}
@@ -134,7 +139,7 @@ AUDITED: dict[str, tuple[str, Prepare | dict[str, Any]]] = {
     "instance_when_free": ("instance.when_free", can_be_asked),
     "launch": ("instance.launched", launchable),
     "limits_approve": ("quota_request.approved", {"amount": "3"}),
-    "limits_ask": ("quota_request.asked", {"measure": "running", "amount": "9", "reason": "A film"}),
+    "limits_ask": ("quota_request.asked", nothing_asked_yet),
     "limits_pass_on": ("quota_request.passed_on", {}),
     "limits_refuse": ("quota_request.refused", {"word": "No"}),
     "limits_remove": ("quota.removed", {}),
