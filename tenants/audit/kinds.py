@@ -106,6 +106,7 @@ KINDS: Mapping[str, str | Promise] = {
 # What the kinds that begin so are about, for the filter; one that is missing here is listed under its own name.
 GROUPS: Mapping[str, str | Promise] = {
     "access_token": _("Access tokens"),
+    "account": _("Sign-in and accounts"),
     "api_token": _("API tokens of engines"),
     "audit": _("Audit log"),
     "catalog": _("Catalog"),
@@ -114,11 +115,13 @@ GROUPS: Mapping[str, str | Promise] = {
     "costs": _("Costs"),
     "impersonation": _("Looking as somebody"),
     "instance": _("Engines"),
+    "invitation": _("Invitations"),
     "member": _("Members"),
     "price": _("Prices"),
     "quota": _("Limits"),
     "quota_request": _("Requests for higher limits"),
     "release": _("Release"),
+    "tenant": _("Tenants"),
     "volume": _("Data"),
     "webhook": _("Webhooks"),
 }
