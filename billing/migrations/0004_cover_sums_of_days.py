@@ -1,4 +1,3 @@
-from django.conf import settings
 from django.db import migrations, models
 
 
@@ -6,9 +5,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('billing', '0003_add_periods_and_rollups'),
-        ('engines', '0014_add_part_millis'),
-        ('tenants', '0010_seal_kept_answers'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
