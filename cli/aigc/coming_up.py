@@ -1,5 +1,6 @@
 """Wait until an instance runs, and tell how far it is: one line that changes on a terminal, else a line for each change."""
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Progress:
             self.shown = ""
 
     def _replace(self, text: str) -> None:
-        line = plain(f"{self.name}: {text}")
+        line = plain(f"{self.name}: {text}")[-shutil.get_terminal_size().columns + 1 :]  # the end is what is new
         sys.stderr.write(f"\r{line:<{len(self.shown)}}")
         sys.stderr.flush()
         self.shown = line
@@ -72,14 +73,13 @@ def wait_until_running(team: Team, instance: Json, *, seconds: int) -> Json:
 
 
 def _read(team: Team, instance: Json, deadline: float) -> Json:
-    """Read it again; while the portal is away there is nothing new, until time is over."""
+    """Read it again; while the portal is away there is nothing new."""
+    team.api.patience = min(team.api.patience, max(0.0, deadline - time.monotonic()))
     try:
         found: Json = team.get("instances", instance["id"])
     except NotFound as error:
         raise NotFound(f"{instance['name']} was deleted meanwhile.") from error
     except Away:
-        if time.monotonic() > deadline:
-            raise
         return instance
     return found
 
