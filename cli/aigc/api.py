@@ -193,7 +193,7 @@ def _retry_after(answer: httpx.Response) -> float | None:
 
 
 def _given(query: Json) -> Json:
-    return {name: value for name, value in query.items() if value not in {None, ""}}
+    return {name: value for name, value in query.items() if value not in (None, "", [])}
 
 
 def _reachable(address: str) -> tuple[str, dict[str, str]]:

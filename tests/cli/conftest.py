@@ -87,7 +87,9 @@ def aigc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def served() -> Iterator[int]:
     """The port of this process's own portal."""
     port = free_port()
-    config = uvicorn.Config("aigc_portal.asgi:application", host="127.0.0.1", port=port, ws="none", lifespan="off", log_level="warning")
+    config = uvicorn.Config(
+        "aigc_portal.asgi:application", host="127.0.0.1", port=port, ws="none", lifespan="off", log_level="warning"
+    )
     config.load()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="portal")
