@@ -1,59 +1,63 @@
 """Options and arguments that several commands share, and the words that a shell completes for them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import re
 from typing import Annotated
 
 import typer
 
-from aigc import settings
-from aigc.api import Api
+from aigc.api import Json
 from aigc.failures import Failure
-from aigc.team import Team, team
+from aigc.output import plain
+from aigc.team import portal, team
 
 
-@contextmanager
-def _impatient() -> Iterator[Team]:
-    """Open the stored tenant for a shell that waits for a key: what does not answer at once is not asked again."""
-    with team("") as found:
-        found.api.patience = 0.0
-        yield found
+def _names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer names where they are one word for every shell, else ids; zsh and fish show the rest beside them."""
+    rows = _rows(ctx, "instances")
+    offers = [
+        (each["name"] if _WORD.fullmatch(each["name"]) else each["id"], f"{each['name']}: {each['status']}") for each in rows
+    ]
+    return [(value, plain(about)) for value, about in offers if value.startswith(incomplete)]
 
 
-def _names(incomplete: str) -> list[str]:
-    return _matching(incomplete, "instances", "name")
+def _engines(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _matching(ctx, incomplete, "catalog/engines", "slug")
 
 
-def _engines(incomplete: str) -> list[str]:
-    return _matching(incomplete, "catalog/engines", "slug")
+def _gpu_classes(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _matching(ctx, incomplete, "catalog/gpu-classes", "slug")
 
 
-def _gpu_classes(incomplete: str) -> list[str]:
-    return _matching(incomplete, "catalog/gpu-classes", "slug")
-
-
-def _volumes(incomplete: str) -> list[str]:
-    return _matching(incomplete, "volumes", "id", place="kept")
+def _volumes(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _matching(ctx, incomplete, "volumes", "id", place="kept")
 
 
 def _tenants(incomplete: str) -> list[str]:
     try:
-        with Api(settings.access(), patience=0.0) as api:
+        with portal(patience=0.0) as api:
             slugs = [str(each["slug"]) for each in api.every("/tenants")]
     except Failure:
         return []
     return [each for each in slugs if each.startswith(incomplete)]
 
 
-def _matching(incomplete: str, what: str, member: str, **query: str) -> list[str]:
+def _matching(ctx: typer.Context, incomplete: str, what: str, member: str, **query: str) -> list[str]:
+    values = [str(each[member]) for each in _rows(ctx, what, **query)]
+    return [each for each in values if each.startswith(incomplete)]
+
+
+def _rows(ctx: typer.Context, what: str, **query: str) -> list[Json]:
+    """Ask the portal once, for a shell that waits for a key; nothing if it does not answer."""
+    tenant = ctx.params.get("tenant") or os.environ.get("AIGC_TENANT", "")
     try:
-        with _impatient() as found:
-            values = [str(each[member]) for each in found.every(what, **query)]
+        with team(tenant, patience=0.0) as found:
+            return found.every(what, **query)
     except Failure:
         return []
-    return [each for each in values if each.lower().startswith(incomplete.lower())]
 
 
+_WORD = re.compile(r"[\w.-]+")
 TENANT_HELP = "The tenant's slug; without, the one of `aigc login`, or the only one."
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", envvar="AIGC_TENANT", help=TENANT_HELP, autocompletion=_tenants)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print what the API sends, as JSON.")]

@@ -16,8 +16,6 @@ import typer
 
 from aigc.failures import Failure, Misused, NotSignedIn
 
-DIRECTORY, FILE = "aigc", "settings.json"
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -44,9 +42,7 @@ class Access:
 
 def settings_path() -> Path:
     """Return the file in the directory that the platform has for settings; it need not exist."""
-    configured = os.environ.get("XDG_CONFIG_HOME", "") if os.name == "posix" else ""
-    directory = Path(configured) / DIRECTORY if configured else Path(typer.get_app_dir(DIRECTORY))
-    return directory / FILE
+    return Path(typer.get_app_dir("aigc")) / "settings.json"
 
 
 def load() -> Stored:

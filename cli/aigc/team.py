@@ -60,16 +60,17 @@ class Team:
 
 
 @contextmanager
-def portal() -> Iterator[Api]:
-    """Open the API with the token at hand."""
-    with Api(settings.access()) as api:
+def portal(patience: float | None = None) -> Iterator[Api]:
+    """Open the API with the token at hand; `patience` in seconds, else as the environment says."""
+    access = settings.access()
+    with Api(access) if patience is None else Api(access, patience) as api:
         yield api
 
 
 @contextmanager
-def team(wanted: str) -> Iterator[Team]:
+def team(wanted: str, patience: float | None = None) -> Iterator[Team]:
     """Open a tenant: the one that was named, else the stored one, else the only one there is."""
-    with portal() as api:
+    with portal(patience) as api:
         yield Team(api, wanted_slug(wanted) or _stored(api) or _only(api))
 
 

@@ -38,10 +38,12 @@ def complete(line: str) -> list[str]:
 def test_names_are_completed_from_the_portal(double: PortalDouble) -> None:
     assert {"launch", "list", "logs", "login"} <= set(complete("aigc l"))
     double.will(double.lists(DRAGON, DRAGON | {"name": "Wyvern"}))
-    assert complete("aigc pause dr") == ["Dragon"]
+    assert complete("aigc pause Dr") == ["Dragon"]
+    double.will(double.lists(DRAGON | {"name": "Two words; $HOME"}))
+    assert complete("aigc pause ") == [DRAGON["id"]]
     double.will(double.lists({"slug": "l4"}, {"slug": "h100"}))
     assert complete("aigc launch comfyui --gpu l") == ["l4"]
-    assert complete("aigc pause dr") == []  # it is away
+    assert complete("aigc pause Dr") == []  # it is away
 
 
 def test_everything_explains_itself(aigc: Aigc) -> None:
