@@ -77,7 +77,7 @@ class InstanceOut(Output):
     status: str = Field(description="Both in one word, for people.")
     group: str = Field(description="running, coming, paused or failed.")
     queue_position: int | None = Field(
-        None, description="Its place in line, 1 for the next, where one instance is answered; null in lists, and unless it waits."
+        description="Its place in line, 1 for the next, where one instance is answered; null in lists, and unless it waits."
     )
     reason: ReasonOut | None = Field(description="Why it is in its state.")
     stopped_because: ReasonOut | None = Field(description="Why it was released, if nobody asked for that.")
@@ -114,6 +114,7 @@ def show(row: InstanceRow) -> InstanceOut:
         desired_state=instance.desired_state,
         status=str(face.word),
         group=face.group,
+        queue_position=None,
         reason=_reason(instance.reason, instance.evidence if rights.operate else ""),
         stopped_because=_reason(instance.released_because or "", ""),
         stay=_stay(row.stay),
