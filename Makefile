@@ -43,8 +43,8 @@ check-code check-templates check-django: $(VENV)/.ready
 check-code:
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
-	$(RUN)/mypy aigc_portal tenants engines gateway billing
-	$(RUN)/lint-imports
+	$(RUN)/mypy aigc_portal tenants engines gateway billing cli/aigc
+	PYTHONPATH=cli $(RUN)/lint-imports
 
 check-templates:
 	$(if $(TEMPLATES),$(RUN)/djade --target-version 5.2 --check $(TEMPLATES))

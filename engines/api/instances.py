@@ -22,6 +22,7 @@ from engines.operations import instances as operations
 from engines.queries.choices import Launchable, launchable
 from engines.queries.instances import InstanceRow, instance_in, with_details
 from engines.queries.launching import offered_engines, suggested_name
+from engines.queries.phases import queue_position
 from engines.rights import rights_of
 from engines.states import InstanceState
 from tenants import access
@@ -143,7 +144,7 @@ def answered(request: ApiRequest, membership: Membership, slug: str) -> Instance
     """Return the instance as it is now, and name what If-Match would compare."""
     row = instance_in(membership, slug)
     request.etag_prefix = version_of(row.instance)
-    return show(row)
+    return show(row).model_copy(update={"queue_position": queue_position(row.instance)})
 
 
 def require_operate(membership: Membership, row: InstanceRow) -> None:

@@ -76,6 +76,9 @@ class InstanceOut(Output):
     desired_state: str = Field(description="What was asked for: running, stopped or deleted.")
     status: str = Field(description="Both in one word, for people.")
     group: str = Field(description="running, coming, paused or failed.")
+    queue_position: int | None = Field(
+        description="Its place in line, 1 for the next, where one instance is answered; null in lists, and unless it waits."
+    )
     reason: ReasonOut | None = Field(description="Why it is in its state.")
     stopped_because: ReasonOut | None = Field(description="Why it was released, if nobody asked for that.")
     stay: StayOut | None = Field(description="Of a running one: why it is still on, and when it stops.")
@@ -111,6 +114,7 @@ def show(row: InstanceRow) -> InstanceOut:
         desired_state=instance.desired_state,
         status=str(face.word),
         group=face.group,
+        queue_position=None,
         reason=_reason(instance.reason, instance.evidence if rights.operate else ""),
         stopped_because=_reason(instance.released_because or "", ""),
         stay=_stay(row.stay),
