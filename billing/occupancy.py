@@ -66,7 +66,7 @@ def _within(rows: QuerySet[Any], start: datetime, end: datetime) -> QuerySet[Any
     return rows.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=start), starts_at__lt=end)
 
 
-def _length(start: datetime, end: datetime) -> ExpressionWrapper:
+def _length(start: datetime, end: datetime) -> "ExpressionWrapper[Any]":
     """How long a row lasts within the two moments."""
     stop = Least(Coalesce("ends_at", Value(end)), Value(end))
     return ExpressionWrapper(stop - Greatest("starts_at", Value(start)), output_field=DurationField())

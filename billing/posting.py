@@ -7,7 +7,7 @@ from django.db import connection
 from billing.models import Charge
 from billing.rollups import Touched, replace_touched
 
-_COLUMNS = tuple(field.column for field in Charge._meta.concrete_fields if not field.primary_key)  # noqa: SLF001 - Django's own name
+_COLUMNS = tuple(field.attname for field in Charge._meta.concrete_fields if not field.primary_key)  # noqa: SLF001 - Django's own name
 _COPY = f"COPY billing_charge ({', '.join(_COLUMNS)}) FROM STDIN"
 
 
