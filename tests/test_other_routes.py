@@ -46,7 +46,6 @@ NEEDS = {
     "mfa_view_recovery_codes": SIGNED_IN,
     "openid_connect_callback": EVERYBODY,
     "openid_connect_login": EVERYBODY,
-    "operator_tenant_export": SIGNED_IN,
     "signed_out": EVERYBODY,
     "socialaccount_connections": SIGNED_IN,
     "socialaccount_login_cancelled": EVERYBODY,
@@ -84,13 +83,17 @@ KEYS = {"account_confirm_email": {"key": "x"}, "account_reset_password_from_key"
 ALSO = {
     name: {400, 403, 404} for name in NEEDS if name.startswith(("mfa_", "invitation", "looking_", "openid_", "socialaccount_"))
 } | {
+    "": {301},
     "account_confirm_email": {404},
     "account_confirm_login_code": {404},
     "account_end_session": {404},
     "account_reauthenticate": {403},
     "back_channel_logout": {400, 404},
-    "operator_tenant_export": {403, 404},
+    "invitation": {404, 410},
+    "invitation_accept": {404, 410},
+    "invitation_account": {404, 410},
     "ready": {503},
+    "socialaccount_login_error": {401},
 }
 PEOPLE = ("anonymous", "stranger", "owner", "colleague", "operator")
 PASSES = {
@@ -114,8 +117,8 @@ def other_routes(patterns: list[URLPattern | URLResolver], prefix: str = "", spa
 
 
 ROUTES = sorted(set(other_routes(get_resolver().url_patterns)))
-OUTSIDE = sorted({name for name, _route in ROUTES if not name.startswith("admin:")})
-ADMIN = [(name, route) for name, route in ROUTES if name.startswith("admin:") and name not in ADMIN_FOR_EVERYBODY]
+OUTSIDE = sorted({name for name, route in ROUTES if not route.startswith("admin/")})
+ADMIN = [(name, route) for name, route in ROUTES if route.startswith("admin/") and name not in ADMIN_FOR_EVERYBODY]
 
 
 @pytest.fixture

@@ -29,9 +29,11 @@ from engines.models import Cluster, Schedule
 from engines.states import InstanceState
 from gateway.api_tokens.operations import Wanted, make_api_token
 from gateway.models import ApiToken
+from tenants.access_tokens import operations as access_tokens
 from tenants.models import Role, Tenant, User
 from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
+from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 from tests.sockets import Socket
 from tests.test_routes import QUERIES, ROUTES, everything_written
@@ -74,20 +76,36 @@ class Side:
         notify(tenant=self.tenant, kind="idle_warning", recipients=[self.owner], key=slug, **about)
         when = {"action": "stop", "days": 1, "at": time(18), "time_zone": "UTC", "done_until": timezone.now()}
         self.schedule = Schedule.objects.create(tenant=self.tenant, instance=self.instance, made_by=self.owner, **when)
+        self.invitation = factories.invite(self.tenant, f"invited-to-{slug}!@example.org")
+        self.colleague = factories.join(factories.make_user(f"colleague-{slug}"), self.tenant)
+        self.quota = Quota.objects.create(tenant=self.tenant, author="tenant", user=self.owner, measure="gpus", limit=500)
+        asked = {"measure": "gpus", "wanted": 1000, "reason": f"asked by {slug}!"}
+        self.request = QuotaRequest.objects.create(tenant=self.tenant, asker=self.owner, **asked)
+        scopes = access_tokens.Wanted(f"access of {slug}!", ["instances:read"], timedelta(days=7))
+        made = access_tokens.make_personal_token(person=self.owner, membership=self.membership, wanted=scopes)
+        self.access_token = made.token
 
     @property
     def marks(self) -> set[bytes]:
         """What is this side's alone and must not appear on the other."""
-        known = (self.instance.slug, self.instance.volume.slug, self.webhook.slug, self.token.key_id, str(self.instance.pk))
+        things = (self.instance, self.instance.volume, self.webhook, self.invitation)
+        known = (*(each.slug for each in things), self.token.key_id, self.access_token.key_id, str(self.instance.pk))
         return {each.encode() for each in (*known, f"{self.tenant.slug}!", self.tenant.name, self.owner.email)}
 
     def address(self, name: str, route: str, tenant_slug: str) -> str:
         """The address of this side's things below a tenant that need not be theirs."""
-        return address(name, route, tenant_slug, self.named(name), self.token.key_id, self.schedule.pk)
+        return address(name, route, tenant_slug, self.named(name), self.key_id(name), self.row(name))
 
     def named(self, route_name: str) -> str:
-        of = {"volume": self.instance.volume, "webhook": self.webhook}
+        of = {"volume": self.instance.volume, "webhook": self.webhook, "team": self.invitation}
         return of.get(route_name.partition("_")[0], self.instance).slug
+
+    def key_id(self, route_name: str) -> str:
+        return (self.access_token if route_name.startswith("access_tokens") else self.token).key_id
+
+    def row(self, route_name: str) -> int:
+        of = {"team": self.colleague, "limits": self.quota if route_name == "limits_remove" else self.request}
+        return of.get(route_name.partition("_")[0], self.schedule).pk
 
 
 def address(name: str, route: str, tenant_slug: str, slug: str, key_id: str, pk: int) -> str:
@@ -163,7 +181,7 @@ def test_what_is_known_by_name_stays_shut(below: str, victim: Side, attacker: Si
         for post in (False, True):
             status, sent = body(as_attacker, url, post=post)
             assert status in {404, 405}, url
-            given = {victim.named(name).encode(), victim.token.key_id.encode()}  # which the address itself says
+            given = {victim.named(name).encode(), victim.key_id(name).encode()}  # which the address itself says
             assert [mark for mark in victim.marks - given if mark in sent] == [], url
     assert everything_written() == before
 
@@ -190,7 +208,7 @@ def test_what_is_elsewhere_is_refused_as_what_is_nowhere(victim: Side, attacker:
     for name, route in OF_A_THING:
         there = victim.address(name, route, own)
         nowhere = address(name, route, own, SLUG, "z" * 8, NUMBER)
-        names = (victim.named(name), SLUG, victim.token.key_id, "z" * 8, str(victim.schedule.pk), str(NUMBER))
+        names = (victim.named(name), SLUG, victim.key_id(name), "z" * 8, str(victim.row(name)), str(NUMBER))
         for post in (False, True):
             assert shape(as_attacker, there, post=post, names=names) == shape(as_attacker, nowhere, post=post, names=names), name
 
