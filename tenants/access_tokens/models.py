@@ -22,7 +22,7 @@ class AccessToken(models.Model):
     """A program's access to the API, as a person or as a service of a tenant, within scopes.
 
     A personal token acts as its person, in one tenant or in all of theirs; it never may more than they. A service token acts as
-    a user of its own, who is a member of the tenant with the role that was given to it (docs/adr/0014-service-users.md).
+    a user of its own, who is a member of the tenant with the role that was given to it (docs/adr/0019-service-users.md).
     """
 
     class Kind(models.TextChoices):
