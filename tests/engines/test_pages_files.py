@@ -21,9 +21,9 @@ from engines.file_words import SENTENCES, FileRefused, shown_name
 from engines.files.base import FileRefusal, Refusal
 from engines.models import Cluster, Instance, Volume
 from engines.reasons import Reason
+from engines.sending import files as sending_files
 from engines.sending.chunks import StreamedChunks
 from engines.states import DesiredState, InstanceState
-from engines.views import file_content
 from tenants.models import Tenant, User
 from tests import factories
 
@@ -418,7 +418,7 @@ def test_limits_are_checked_before_a_byte_is_read(as_alice: Client, page: str, d
     assert send(as_alice, page, "a.bin", b"1", size=1024 * 1024 + 1).json()["sentence"] == (
         "Files of more than 1 MiB cannot be uploaded here."
     )
-    monkeypatch.setattr(file_content, "PIECE_BYTES", 10)
+    monkeypatch.setattr(sending_files, "PIECE_BYTES", 10)
     assert send(as_alice, page, "a.bin", b"1" * 11).json()["refusal"] == "bad_piece"
     assert as_alice.post(f"{page}upload/").json()["refusal"] == "bad_piece"
     assert send(as_alice, page, "a.bin", b"1" * 10).json() == {"done": True}
