@@ -36,7 +36,10 @@ def test_in_out_and_in_between(aigc: Aigc, portal: str, alice: User, token_of: C
     assert (me["username"], [each["slug"] for each in me["tenants"]]) == ("alice", ["acme"])
     assert "alice" in typed("whoami").out
     rows = json.loads(typed("tokens", "--json").out)
-    assert rows == []
+    assert [(each["name"], each["acts_as"], each["start"]) for each in rows] == [
+        ("a terminal", "alice", secret[: len(rows[0]["start"])])
+    ]
+    assert "a terminal" in typed("tokens").out
     assert typed("logout").err == "Signed out on this machine.\n"
     assert not file.exists()
     assert typed("list").code == 3
