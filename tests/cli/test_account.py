@@ -36,12 +36,13 @@ def test_in_out_and_in_between(aigc: Aigc, portal: str, alice: User, token_of: C
     assert (me["username"], [each["slug"] for each in me["tenants"]]) == ("alice", ["acme"])
     assert "alice" in typed("whoami").out
     rows = json.loads(typed("tokens", "--json").out)
-    assert rows == []
+    assert [(each["name"], each["acts_as"], each["start"]) for each in rows] == [("a terminal", "alice", f"{secret[:17]}…")]
+    assert "a terminal" in typed("tokens").out
     assert typed("logout").err == "Signed out on this machine.\n"
     assert not file.exists()
     assert typed("list").code == 3
     assert typed("logout").err == "Nothing was stored.\n"
-    assert not [each for each in ended if secret[12:] in each.out + each.err]
+    assert not [each for each in ended if secret[17:] in each.out + each.err]
 
 
 def test_tokens_that_are_wrong_or_over_are_not_stored(

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,11 @@ from tests.driving import drive
 from tests.waiting import wait_until
 
 PAUSED = {"state": "stopped", "desired_state": "stopped"}
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
 
 
 @pytest.fixture
@@ -63,10 +70,20 @@ def test_waiting_for_it_and_restarting_it(aigc: Aigc, as_alice: Made, alice: Use
     assert json.loads(out)["group"] == "running"
     assert "engine up" in aigc("logs", "Dragon").out
     assert aigc("logs", "Dragon", "--tail", "0").out == ""
-    follower = aigc.start("logs", "-f", "--tail", "0", "Dragon")
-    assert follower.stdout
+
+
+def test_a_log_is_followed_as_the_engine_writes_it(aigc: Aigc, as_alice: Made, offer: None, cluster: Cluster) -> None:
+    assert aigc("launch", "double", "--gpu", "cpu-small", "-n", "Dragon").code == 0
+    drive(Instance.objects.get(), "running")
+    follower = aigc.start("logs", "--follow", "Dragon")
+    assert [read_line(follower).strip() for _ in range(2)] == ["engine up", "listening"]
+    (log,) = Path(cluster.config["root"]).rglob("log-*")
+    for number in range(3):
+        with log.open("a") as file:
+            file.write(f"step {number}\n")
+        assert read_line(follower) == f"step {number}\n"
     follower.send_signal(signal.SIGINT)
-    follower.communicate(timeout=60)
+    assert follower.wait(60) == 0
 
 
 def test_ctrl_c_while_waiting_says_that_the_launch_goes_on(aigc: Aigc, as_alice: Made, offer: None) -> None:

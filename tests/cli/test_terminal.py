@@ -2,8 +2,11 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -56,28 +59,75 @@ def test_everything_explains_itself(aigc: Aigc) -> None:
     assert aigc("launch", "comfyui").code == 2
 
 
+@contextmanager
+def on_a_terminal(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a command on a terminal; yields it with our end of that."""
+    ours, theirs = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    command = [sys.executable, "-m", "aigc", *arguments]
+    environment = dict(os.environ, PYTHONPATH=str(CLIENT), TERM="xterm")
+    with subprocess.Popen(command, env=environment, start_new_session=True, **streams) as process:
+        os.close(theirs)
+        try:
+            yield process, ours
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def shown_until(ours: int, word: str = "") -> str:
+    """What the terminal shows up to a word, or to the end."""
+    shown = b""
+    while not word or word not in shown.decode(errors="replace"):
+        try:
+            shown += os.read(ours, 10_000)
+        except OSError:  # the other end is closed
+            break
+    return shown.decode()
+
+
 @pytest.mark.parametrize(("no_color", "colours"), [("", True), ("1", False)])
 def test_colours_are_for_terminals_that_want_them(
     no_color: str, colours: bool, double: PortalDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
-    monkeypatch.setenv("TERM", "xterm")
     row = DRAGON | {
         "gpu_class": {"slug": "l4", "name": "L4"},
         "state_since": datetime.now(UTC).isoformat(),
         "name": "Dra\x1b[2Jgon",
     }
-    double.will(Answer(200, {"items": [row], "next_cursor": None}))
-    ours, theirs = pty.openpty()
-    environment = dict(os.environ, PYTHONPATH=str(CLIENT))
-    done = subprocess.run([sys.executable, "-m", "aigc", "list"], env=environment, stdout=theirs, stderr=theirs, check=False)
-    shown = os.read(ours, 10_000).decode()
-    os.close(ours)
-    os.close(theirs)
-    assert done.returncode == 0, shown
+    double.will(double.lists(row))
+    with on_a_terminal("list") as (_process, ours):
+        shown = shown_until(ours)
     assert ("\x1b[32mRunning\x1b[0m" in shown) is colours
     assert "Dra [2Jgon" in shown
     assert ("\x1b" in shown) is colours
+
+
+def test_a_token_that_is_typed_is_not_shown(double: PortalDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIGC_TOKEN")
+    double.will(Answer(200, {"username": "alice", "tenants": [{"slug": "acme"}]}))
+    with on_a_terminal("login") as (process, ours):
+        asked = shown_until(ours, "Access token: ")
+        os.write(ours, b"aigc_pat_typed\n")
+        shown = asked + shown_until(ours)
+        assert process.wait(20) == 0, shown
+    assert f"Signed in at {double.address} as alice." in shown
+    assert "aigc_pat_typed" not in shown
+    assert double.sent("Authorization") == ["Bearer aigc_pat_typed"]
+
+
+def test_progress_is_one_line_that_changes(double: PortalDouble) -> None:
+    coming = DRAGON | {"status": "Starting", "group": "coming"}
+    double.will(Answer(201, coming), Answer(200, DRAGON))
+    with on_a_terminal("launch", "comfyui", "--gpu", "l4", "--wait") as (process, ours):
+        lines = shown_until(ours).split("\r\n")
+        assert process.wait(20) == 0
+    assert [re.sub(r"\d+ s", "N s", each).strip() for each in lines[0].split("\r") if each] == [
+        "Dragon: Starting N s",
+        "Dragon: Starting N s > Running N s",
+    ]
+    assert lines[1:] == ["Dragon is running.", DRAGON["url"], ""]
 
 
 def test_a_log_keeps_its_colours_and_steers_nothing() -> None:

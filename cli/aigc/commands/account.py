@@ -58,9 +58,10 @@ def whoami(*, as_json: JsonOption = False) -> None:
 
 
 def tokens(*, tenant: TenantOption = "", as_json: JsonOption = False) -> None:
-    """List the tenant's access tokens that you may see; none is ever shown whole."""
+    """List your access tokens, and those of the tenant that you may see; none is ever shown whole."""
     with team(tenant) as found:
-        rows = found.every("tokens")
+        own = {each["id"]: each for each in found.api.every("/me/tokens")}
+        rows = list((own | {each["id"]: each for each in found.every("tokens")}).values())
     if as_json:
         show_json(rows)
         return

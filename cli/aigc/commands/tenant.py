@@ -41,7 +41,7 @@ def volumes(
         (
             each["name"],
             each["place"],
-            _used(each),
+            _size(each),
             each["owner"]["username"],
             each["cluster"]["slug"],
             local(each["purge_at"]),
@@ -49,7 +49,7 @@ def volumes(
         )
         for each in rows
     ]
-    show_table(("NAME", "PLACE", "USED", "OWNER", "CLUSTER", "PURGED", "ID"), shown, empty="There is no data here.")
+    show_table(("NAME", "PLACE", "SIZE", "OWNER", "CLUSTER", "PURGED", "ID"), shown, empty="There is no data here.")
 
 
 def limits(*, tenant: TenantOption = "", as_json: JsonOption = False) -> None:
@@ -137,6 +137,6 @@ def _recommended(engine: Json) -> str:
     return next((str(each["version"]) for each in engine["versions"] if each["recommended"]), "")
 
 
-def _used(volume: Json) -> str:
+def _size(volume: Json) -> str:
     used = volume["used_bytes"]
     return f"{volume['size_gib']} GiB" if used is None else f"{used / 2**30:.1f} of {volume['size_gib']} GiB"
