@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -54,6 +55,14 @@ class Aigc:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.started.append(subprocess.Popen([sys.executable, "-m", "aigc", *arguments], env=environment, **pipes))
         return self.started[-1]
+
+
+@pytest.fixture(autouse=True)
+def may_be_interrupted() -> Iterator[None]:
+    """What a shell runs in its background ignores Ctrl-C, and so would the programs that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,7 @@ def test_waiting_for_it_and_restarting_it(aigc: Aigc, as_alice: Made, alice: Use
     process = aigc.start("launch", "double", "--gpu", "cpu-small", "-n", "Dragon", "--wait")
     wait_until(Instance.objects.exists)
     instance = drive(Instance.objects.get(), "running")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, out) == (0, f"http://{instance.slug}.engines.localhost:8000/\n")
     assert err.endswith("Dragon is running.\n")
     assert aigc("open", "Dragon").out == out
@@ -66,7 +66,7 @@ def test_waiting_for_it_and_restarting_it(aigc: Aigc, as_alice: Made, alice: Use
     drive(instance, "starting")
     assert again.poll() is None
     drive(instance, "running")
-    out, _err = again.communicate(timeout=60)
+    out, _err = again.communicate(timeout=180)
     assert json.loads(out)["group"] == "running"
     assert "engine up" in aigc("logs", "Dragon").out
     assert aigc("logs", "Dragon", "--tail", "0").out == ""
@@ -83,7 +83,7 @@ def test_a_log_is_followed_as_the_engine_writes_it(aigc: Aigc, as_alice: Made, o
             file.write(f"step {number}\n")
         assert read_line(follower) == f"step {number}\n"
     follower.send_signal(signal.SIGINT)
-    assert follower.wait(60) == 0
+    assert follower.wait(180) == 0
 
 
 def test_ctrl_c_while_waiting_says_that_the_launch_goes_on(aigc: Aigc, as_alice: Made, offer: None) -> None:
@@ -91,7 +91,7 @@ def test_ctrl_c_while_waiting_says_that_the_launch_goes_on(aigc: Aigc, as_alice:
     assert process.stderr
     assert "(place 1)" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     slug = Instance.objects.get(desired_state="running").slug
     assert (process.returncode, out) == (130, "")
     assert err == (f"aigc: No longer waiting. The launch goes on: see `aigc show {slug}`; `aigc pause {slug}` ends it.\n")

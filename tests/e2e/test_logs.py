@@ -52,6 +52,7 @@ def ask_for_all_kinds_of_things(stack: Stack) -> None:
         f"/x/reset/key/1-{CANARY}/{QUERY}",
     ):
         alice.get(path)
+    alice.client.close()
     portal, engines = stack.portal.removeprefix("http://"), stack.environment["AIGC_ENGINES_DOMAIN"]
     for host in (portal, f"bcdfghjkmn.{engines}", "evil.example"):
         for path in ("/.aigc/callback", "/accounts/password/reset/key/1-" + CANARY + "/", "/sdapi/v1/txt2img"):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from engines.forms import GpuClassForm
 from engines.models import Capacity, GpuClass
 from engines.queries.launching import Place, class_options
+from engines.quotas import standing_of
 from tests import factories
 
 
@@ -31,7 +32,11 @@ def bursting(acme):
 
 def option(membership, version, volume=None, slug="cpu-small"):
     membership.refresh_from_db()
-    return next(each for each in class_options(membership, version, volume) if each.gpu_class.slug == slug)
+    return next(
+        each
+        for each in class_options(standing_of(membership.tenant, membership.user), version, volume)
+        if each.gpu_class.slug == slug
+    )
 
 
 def fill(tenant, owner, cluster, count):
@@ -104,7 +109,7 @@ def test_why_a_class_cannot_be_chosen(case, refusal, acme, alice_in_acme, engine
 def test_the_offers_cost_the_same_queries_however_many_clusters_there_are(alice_in_acme, engine_version, here):
     def queries():
         with CaptureQueriesContext(connection) as captured:
-            class_options(alice_in_acme, engine_version, None)
+            class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, None)
         return len(captured)
 
     alice_in_acme.refresh_from_db()
@@ -148,4 +153,4 @@ def test_operators_see_total_free_waiting_and_where(client, olga, acme, alice, h
 
 def test_hidden_classes_are_no_offers(alice_in_acme, engine_version, here):
     GpuClass.objects.update(hidden=True)
-    assert class_options(alice_in_acme, engine_version, None) == []
+    assert class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, None) == []

@@ -15,6 +15,7 @@ from engines.operations import instances
 from engines.operations.placement import choose_place
 from engines.pools import first_pool
 from engines.queries.launching import Place, class_options
+from engines.quotas import standing_of
 from engines.reconcile import reconcile
 from tests import factories
 from tests.engines.test_races import together
@@ -251,16 +252,16 @@ def test_many_moves_and_admissions_at_once_give_each_slot_once(attempt, bursting
 def test_the_offer_tells_the_pools_apart(alice, alice_in_acme, bursting, engine_version, lab):
     factories.make_instance(bursting, alice, lab, state="running", pool="onprem")
     alice_in_acme.refresh_from_db()
-    [offer] = class_options(alice_in_acme, engine_version, None)
+    [offer] = class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, None)
     assert offer.places == [Place("onprem", 1, 0), Place("cloud", 2, 2)]
     assert (offer.burst_seconds, offer.is_apart) == (45, True)
 
 
 def test_who_may_not_use_the_cloud_is_offered_the_pool_on_premises_alone(alice_in_acme, engine_version, lab):
-    [offer] = class_options(alice_in_acme, engine_version, None)
+    [offer] = class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, None)
     assert (offer.places, offer.burst_seconds) == ([Place("onprem", 1, 1)], None)
     Capacity.objects.filter(pool="onprem").update(slots=0)
-    [offer] = class_options(alice_in_acme, engine_version, None)
+    [offer] = class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, None)
     assert (offer.places, offer.refusal) == ([], "Only in the cloud, which your team may not use.")
 
 
@@ -274,8 +275,8 @@ def test_kept_data_is_offered_the_pool_where_it_is(alice, alice_in_acme, burstin
     volume = has_data(bursting, alice, lab)
     factories.make_instance(bursting, alice, lab, volume=volume, state="deleted", pool="onprem")
     alice_in_acme.refresh_from_db()
-    [offer] = class_options(alice_in_acme, engine_version, volume)
+    [offer] = class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, volume)
     assert (offer.places, offer.burst_seconds) == ([Place("onprem", 1, 1)], None)
     Capacity.objects.filter(pool="onprem").update(slots=0)
-    [offer] = class_options(alice_in_acme, engine_version, volume)
+    [offer] = class_options(standing_of(alice_in_acme.tenant, alice_in_acme.user), engine_version, volume)
     assert offer.refusal == "Not in the part of lab where the data is."

@@ -14,7 +14,8 @@ from engines.models import Instance, RunFact, Volume
 from engines.operations import instances, volumes
 from engines.reconcile import reconcile
 from engines.states import HOLDS_GPU
-from tenants.errors import PortalError, QuotaExceeded
+from tenants.errors import PortalError
+from tenants.quotas.refusal import LimitReached
 from tests import factories
 from tests.driving import look
 from tests.waiting import wait_until
@@ -48,7 +49,7 @@ def launch(membership, version, gpu_class, number):
 def test_simultaneous_launches_never_exceed_the_quota(attempt, acme, alice_in_acme, engine_version, gpu_class, cluster):
     factories.cap(acme, running=1)
     results = together(lambda number: launch(alice_in_acme, engine_version, gpu_class, number))
-    assert Counter(type(result) for result in results) == {Instance: 1, QuotaExceeded: AT_ONCE - 1}
+    assert Counter(type(result) for result in results) == {Instance: 1, LimitReached: AT_ONCE - 1}
     assert Instance.objects.count() == Volume.objects.count() == 1
 
 

@@ -166,7 +166,7 @@ def assert_books_are_right():
     settle_due(now=now)
     assert settle_due(now=now) == 0
     by_instance = defaultdict(list)
-    for usage in UsageInterval.objects.order_by("starts_at"):
+    for usage in UsageInterval.objects.gpu().order_by("starts_at"):
         by_instance[usage.instance_id].append(usage)
     for usages in by_instance.values():
         assert all(before.ends_at is not None and before.ends_at <= after.starts_at for before, after in pairwise(usages))
