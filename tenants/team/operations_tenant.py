@@ -28,7 +28,9 @@ from tenants.team.operations import admins_of
 from tenants.team.operations_invitations import invite
 
 REASON_LENGTH = 200
-RESERVED = frozenset({"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "metrics", "readyz", "static"})
+RESERVED = frozenset(
+    {"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "looking", "metrics", "readyz", "static", "ws"}
+)
 """First parts of the portal's own addresses, which no tenant's may begin with."""
 
 
