@@ -86,6 +86,12 @@ def test_the_button_asks_why_and_the_team_can_read_it(look: Any, sam: User, alic
     assert [(event.actor, event.tenant, event.details["why"]) for event in ended] == [(sam, acme, "ended"), (sam, bolt, "ended")]
 
 
+def test_whose_eyes_are_lent_was_not_there(look: Any, sam: User, alice: User, alice_in_acme: Membership) -> None:
+    assert look(sam, alice).get("/acme/").status_code == 200
+    alice_in_acme.refresh_from_db()
+    assert alice_in_acme.last_seen_at is None
+
+
 def test_without_a_reason_nobody_looks(client: Client, sam: User, alice: User) -> None:
     client.force_login(sam)
     asked = client.post(button(alice), {"_form_submitted": "on", "reason": "  "}, headers=HTMX)
