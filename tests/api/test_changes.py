@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from engines.models import Cluster, EngineVersion, GpuClass, Instance
 from gateway.models import ApiToken
@@ -108,8 +109,31 @@ def test_a_token_makes_none_beyond_itself(alice: User, alice_in_acme: Membership
     more = {"name": "more", "scopes": ["instances:read"]}
     assert problem(program("POST", "/tenants/acme/tokens", more)) == (403, "not-allowed")
     assert problem(program("POST", "/me/tokens", {"name": "wider", "scopes": ["tokens:read"]})) == (403, "not-allowed")
+    assert problem(program("POST", "/tenants/acme/engine-tokens", {"name": "engine"})) == (403, "insufficient-scope")
+    assert not ApiToken.objects.exists()
+    program = program_of(alice, membership=alice_in_acme, scopes=["tokens:write", "instances:write"], days=2)
     assert program("POST", "/tenants/acme/engine-tokens", {"name": "engine", "days": 300}).status_code == 201
-    assert ApiToken.objects.get().expires_at - AccessToken.objects.get().expires_at < timedelta(seconds=10)
+    assert ApiToken.objects.get().expires_at - AccessToken.objects.latest("pk").expires_at < timedelta(seconds=10)
+
+
+def test_a_token_of_one_tenant_reaches_no_token_beyond_it(
+    alice: User, alice_in_acme: Membership, bolt: Tenant, make_token: Callable[..., Any], program_of: Callable[..., Program]
+) -> None:
+    beyond = [make_token(alice).token, make_token(alice, membership=factories.join(alice, bolt)).token]
+    program = program_of(alice, membership=alice_in_acme)
+    own = AccessToken.objects.get(tenant=alice_in_acme.tenant)
+    assert [each["id"] for each in program("GET", "/me/tokens").json()["items"]] == [own.key_id]
+    for token in beyond:
+        assert problem(program("DELETE", f"/me/tokens/{token.key_id}")) == (404, "not-found")
+    assert AccessToken.objects.live().count() == 3
+    assert program("DELETE", f"/me/tokens/{own.key_id}").status_code == 204
+
+
+def test_who_must_sign_in_again_belongs_to_no_tenant(alice: User, alice_in_acme: Membership, alices: Program) -> None:
+    Membership.objects.update(provider="company", lapsed_at=timezone.now())
+    assert alices("GET", "/me").json()["tenants"] == []
+    assert alices("GET", "/tenants").json()["items"] == []
+    assert problem(alices("GET", "/tenants/acme")) == (404, "not-found")
 
 
 def test_a_limit_is_set_and_refuses(anna: User, offer: None, alices: Program, program_of: Callable[..., Program]) -> None:
