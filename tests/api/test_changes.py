@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from engines.models import Cluster, EngineVersion, GpuClass, Instance
@@ -56,6 +58,19 @@ def test_a_patch_changes_all_or_nothing(alices: Program, path: str, instance: In
     assert problem(answer) == (422, "invalid")
     instance.refresh_from_db()
     assert instance.name == "Dragon"
+
+
+@pytest.mark.parametrize("headers", [{}, {"if_match": "*"}])
+def test_slots_are_locked_before_the_instance(headers: dict[str, str], alices: Program, path: str, instance: Instance) -> None:
+    """As by everybody else: whoever had the instance and waited for slots would wait for who has slots and wants the instance."""
+    factories.make_gpu_class("shared", sharing=GpuClass.Sharing.TIME_SLICING)
+    Instance.objects.update(state="stopped", desired_state="stopped")
+    with CaptureQueriesContext(connection) as seen:
+        alices("PATCH", path, {"name": "Wyvern", "gpu_class": "shared"}, **headers)
+    locks = [each["sql"] for each in seen if " FOR UPDATE" in each["sql"] or " FOR NO KEY UPDATE" in each["sql"]]
+    tables = [sql.partition(' FROM "')[2].partition('"')[0] for sql in locks]
+    assert tables[0] == "tenants_tenant"
+    assert tables.index("engines_capacity") < tables.index("engines_instance")
 
 
 def test_a_service_owns_what_it_launches(offer: None, anna_in_acme: Membership, acme: Tenant, alices: Program) -> None:
