@@ -165,6 +165,13 @@ def test_a_tenant_has_no_address_of_the_portals_own(slug, olga):
         found_tenant(tenant=Tenant(slug=slug, name="Nova"), by=olga)
 
 
+@pytest.mark.parametrize("slug", ["Nova", "nova_films", "-nova", "nova-", ""])
+def test_a_slug_is_a_word_that_clusters_take_for_a_name(slug, olga):
+    with pytest.raises(BadName, match="small letters"):
+        found_tenant(tenant=Tenant(slug=slug, name="Nova"), by=olga)
+    assert not Tenant.objects.exists()
+
+
 def test_every_address_of_the_portals_own_is_reserved():
     routes = [str(each.pattern) for each in get_resolver().url_patterns]
     own = {first for first in (route.partition("/")[0] for route in routes) if first and "<" not in first}
