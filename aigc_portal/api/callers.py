@@ -54,9 +54,8 @@ class AccessTokenBearer(HttpBearer):
 
     def __call__(self, request: HttpRequest) -> Any:
         caller = identify(request)
-        if self.scope is not None and not covers(caller.token.scopes, self.scope):
-            header = {"WWW-Authenticate": f'Bearer realm="api", error="insufficient_scope", scope="{self.scope}"'}
-            raise Problem("insufficient-scope", _("This needs the scope %(scope)s.") % {"scope": self.scope}, headers=header)
+        if self.scope is not None:
+            require_scope(caller, self.scope)
         return caller
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
@@ -67,6 +66,13 @@ class AccessTokenBearer(HttpBearer):
 def needs(scope: Scope | None = None) -> AccessTokenBearer:
     """What a route says of itself: which scope it takes, or that any token will do."""
     return AccessTokenBearer(scope)
+
+
+def require_scope(caller: Caller, scope: Scope) -> None:
+    """Refuse a token whose scopes do not cover this one; Problem. For what a route needs beyond the scope that it `needs`."""
+    if not covers(caller.token.scopes, scope):
+        header = {"WWW-Authenticate": f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'}
+        raise Problem("insufficient-scope", _("This needs the scope %(scope)s.") % {"scope": scope}, headers=header)
 
 
 def identify(request: HttpRequest) -> Caller:

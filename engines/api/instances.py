@@ -112,14 +112,14 @@ def change_instance(request: ApiRequest, tenant: Path[str], instance: Path[str],
     """Change what is given, all of it or nothing."""
     membership = member(request, tenant)
     row = instance_in(membership, instance)
-    with unchanged(request, membership, row), transaction.atomic():
-        if wanted.name is not None:
-            operations.rename_instance(instance=row.instance, by=membership, name=wanted.name)
-        if wanted.gpu_class is not None:
-            gpu_class = GpuClass.objects.filter(slug=wanted.gpu_class, hidden=False).first()
+    gpu_class = None if wanted.gpu_class is None else GpuClass.objects.filter(slug=wanted.gpu_class, hidden=False).first()
+    with unchanged(request, membership, row, wanted_class=gpu_class), transaction.atomic():
+        if wanted.gpu_class is not None:  # first, since it locks slots, which come before the instance
             if gpu_class is None:
                 raise invalid("body", "gpu_class", _("There is no such GPU class on offer."))
             operations.change_gpu_class(instance=row.instance, by=membership, gpu_class=gpu_class)
+        if wanted.name is not None:
+            operations.rename_instance(instance=row.instance, by=membership, name=wanted.name)
     return answered(request, membership, instance)
 
 

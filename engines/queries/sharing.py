@@ -6,7 +6,7 @@ from django.utils import timezone
 from engines.models import Instance, Share
 from tenants import access
 from tenants.access import Action
-from tenants.models import Membership, User
+from tenants.models import Membership, User, acting
 
 
 def lasting_shares(instance: Instance) -> QuerySet[Share]:
@@ -29,5 +29,5 @@ def share_of(membership: Membership, instance: Instance) -> Share | None:
 def others_who_may(action: Action, instance: Instance) -> QuerySet[User]:
     """Return the members of its tenant besides the owner whose role allows the action, by name."""
     roles = access.roles_that_may(action)
-    members = Membership.objects.filter(tenant_id=instance.tenant_id, role__in=roles).exclude(user=instance.owner_id)
-    return User.objects.filter(pk__in=members.values("user"), is_active=True).order_by("username")
+    members = Membership.objects.filter(acting(), tenant_id=instance.tenant_id, role__in=roles).exclude(user=instance.owner_id)
+    return User.objects.filter(pk__in=members.values("user")).order_by("username")

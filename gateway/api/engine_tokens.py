@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from ninja import Path, Query, Router, Status
 from pydantic import Field
 
-from aigc_portal.api.callers import ApiRequest, member, needs
+from aigc_portal.api.callers import ApiRequest, member, needs, require_scope
 from aigc_portal.api.paging import Paging, page
 from aigc_portal.api.problems import invalid
 from aigc_portal.api.schemas import Input, Name, Output, Page
@@ -73,8 +73,12 @@ def list_engine_tokens(request: ApiRequest, tenant: Path[str], paging: Query[Pag
 
 @router.post("/engine-tokens", auth=WRITE, response={201: MadeEngineToken}, summary="Make an engine token")
 def make_engine_token(request: ApiRequest, tenant: Path[str], wanted: EngineTokenIn) -> Status[MadeEngineToken]:
-    """Make a token for one engine that one may enter, or for all of them."""
+    """Make a token for one engine that one may enter, or for all of them. It needs the scope instances:write, too.
+
+    Whoever is in an engine works with it and its data: a token that may not launch one makes none that enters one.
+    """
     membership = member(request, tenant)
+    require_scope(request.auth, Scope.INSTANCES_WRITE)
     access.require(membership, Action.VISIT)
     instance = instance_in(membership, wanted.instance).instance if wanted.instance else None
     rules = _read(wanted.rules, read_rule, "rules", _("This is not a path. A path begins with /."))

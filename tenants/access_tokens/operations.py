@@ -20,10 +20,11 @@ from tenants.access_tokens.secrets import new_secret
 from tenants.audit.operations import Subject, record
 from tenants.audit.origin import present_origin
 from tenants.errors import NotAllowed, PortalError, QuotaExceeded
-from tenants.models import Membership, Role, Tenant, User
+from tenants.models import Membership, Role, User
 from tenants.notifications.operations import notify
 from tenants.rights import announce_rights_on_commit
 from tenants.standstill import follow_on_commit
+from tenants.team.locks import lock_for
 
 LIVE_LIMIT = 50
 """Living tokens of a person, and service tokens of a tenant, at most."""
@@ -70,14 +71,14 @@ def make_personal_token(*, person: User, membership: Membership | None, wanted: 
 @transaction.atomic
 def make_service_token(*, by: Membership, role: str, wanted: Wanted) -> Made:
     """Make a token of the tenant with a user of its own, whose role is at most the maker's."""
+    by = lock_for(by)  # so that nobody makes one who has just lost the right; two of a tenant's are not counted at once
     access.require(by, Action.MANAGE_TOKENS)
     if role not in roles_for_services(by):
         raise NotAllowed(_("A service token cannot have a role that may do more than yours."))
     _require_in_person()
     expires_at = _checked_end(wanted, by.tenant_id)
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=by.tenant_id)
-    _require_room(AccessToken.objects.live().filter(kind=AccessToken.Kind.SERVICE, tenant=tenant).count())
-    membership = Membership.objects.create(tenant=tenant, user=_service_user(wanted.name), role=role)
+    _require_room(AccessToken.objects.live().filter(kind=AccessToken.Kind.SERVICE, tenant=by.tenant).count())
+    membership = Membership.objects.create(tenant=by.tenant, user=_service_user(wanted.name), role=role)
     return _make(AccessToken.Kind.SERVICE, wanted, expires_at, acting=(membership.user, membership), made_by=by.user)
 
 

@@ -53,17 +53,12 @@ def shown_tokens(membership: Membership) -> QuerySet[AccessToken]:
 
 def shown_token(membership: Membership, key_id: str) -> AccessToken:
     """Return one of `shown_tokens`, or NotVisible."""
-    return _one(shown_tokens(membership), key_id)
+    return one_of(shown_tokens(membership), key_id)
 
 
 def token_in(membership: Membership, key_id: str) -> AccessToken:
     """Return one of `tokens_in`, or NotVisible."""
-    return _one(tokens_in(membership), key_id)
-
-
-def own_token(user: User, key_id: str) -> AccessToken:
-    """Return one of `own_tokens`, or NotVisible."""
-    return _one(own_tokens(user), key_id)
+    return one_of(tokens_in(membership), key_id)
 
 
 def _shown(tokens: QuerySet[AccessToken]) -> QuerySet[AccessToken]:
@@ -72,7 +67,8 @@ def _shown(tokens: QuerySet[AccessToken]) -> QuerySet[AccessToken]:
     return shown.select_related("user", "tenant", "membership", "made_by", "revoked_by").order_by("-created_at", "-pk")
 
 
-def _one(tokens: QuerySet[AccessToken], key_id: str) -> AccessToken:
+def one_of(tokens: QuerySet[AccessToken], key_id: str) -> AccessToken:
+    """Return the token of this id, or NotVisible."""
     found = tokens.filter(key_id=key_id).first()
     if found is None:
         raise NotVisible(_("There is nothing here, or it is not yours."))

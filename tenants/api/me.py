@@ -85,7 +85,7 @@ def _in_use(token: AccessToken) -> TokenInUse:
 
 
 def _tenants(user: User, token: AccessToken) -> list[TenantOut]:
-    memberships = Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__slug")
+    memberships = Membership.objects.filter(user=user, lapsed_at=None).select_related("tenant").order_by("tenant__slug")
     return [_shown(each) for each in memberships if token.tenant_id in {None, each.tenant_id}]
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from ninja import Path, Query, Router, Status
 from pydantic import Field
@@ -22,7 +23,7 @@ from tenants.access_tokens.operations import (
     make_service_token,
     revoke_access_token,
 )
-from tenants.access_tokens.queries import own_token, own_tokens, token_in, tokens_in
+from tenants.access_tokens.queries import one_of, own_tokens, token_in, tokens_in
 from tenants.access_tokens.scopes import Scope
 from tenants.models import Role
 
@@ -73,8 +74,8 @@ class TokenIn(PersonalTokenIn):
 
 @mine.get("/me/tokens", auth=READ, response=Page[AccessTokenOut], summary="List my access tokens")
 def list_my_tokens(request: ApiRequest, paging: Query[Paging]) -> dict[str, object]:
-    """Return one's own tokens that live or ended lately, newest first."""
-    return page(own_tokens(request.auth.user), paging, by="-created_at", show=lambda rows: [_shown(each) for each in rows])
+    """Return one's own tokens that live or ended lately, newest first; to a token of one tenant, those that are bound to it."""
+    return page(_reached(request), paging, by="-created_at", show=lambda rows: [_shown(each) for each in rows])
 
 
 @mine.post("/me/tokens", auth=WRITE, response={201: MadeAccessToken}, summary="Make an access token for all my tenants")
@@ -87,7 +88,7 @@ def make_my_token(request: ApiRequest, wanted: PersonalTokenIn) -> Status[MadeAc
 @mine.delete("/me/tokens/{slug:token}", auth=WRITE, response={204: None}, summary="Revoke my access token")
 def revoke_my_token(request: ApiRequest, token: Path[str]) -> Status[None]:
     """End a token of one's own at once; it may be the one that asks."""
-    revoke_access_token(token=own_token(request.auth.user, token), by=request.auth.user)
+    revoke_access_token(token=one_of(_reached(request), token), by=request.auth.user)
     return Status(204, None)
 
 
@@ -119,6 +120,12 @@ def revoke_token(request: ApiRequest, tenant: Path[str], token: Path[str]) -> St
     membership = member(request, tenant)
     revoke_access_token(token=token_in(membership, token), by=membership.user, membership=membership)
     return Status(204, None)
+
+
+def _reached(request: ApiRequest) -> QuerySet[AccessToken]:
+    """Return the person's tokens that reach no further than the one that asks."""
+    own, bound_to = own_tokens(request.auth.user), request.auth.token.tenant_id
+    return own if bound_to is None else own.filter(tenant=bound_to)
 
 
 def _wanted(request: ApiRequest, asked: PersonalTokenIn) -> Wanted:

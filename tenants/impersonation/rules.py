@@ -8,6 +8,8 @@ OWN = ("admin:", "looking_")
 SIGN_OUT = "account_logout"
 ANYWAY = frozenset({"home", "live", "ready", "metrics", SIGN_OUT})
 """Beside everything of a tenant: what shows nothing of a person, or leads to a page that does."""
+NEVER = frozenset({"tenant_settings_export"})
+"""What is of a tenant and not shown: to take all that is known of one away is a right of its own in the console."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 ACTS = frozenset(
@@ -42,7 +44,9 @@ def is_own(match: ResolverMatch | None) -> bool:
 
 def may_see(match: ResolverMatch | None) -> bool:
     """Tell whether a page may be looked at through somebody's eyes."""
-    return match is not None and ("tenant_slug" in match.kwargs or match.view_name in ANYWAY)
+    if match is None or match.view_name in NEVER:
+        return False
+    return "tenant_slug" in match.kwargs or match.view_name in ANYWAY
 
 
 def may_send(request: HttpRequest, match: ResolverMatch | None, *, acting: bool) -> bool:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tenants.invitations.models import Invitation
 from tenants.invitations.tokens import digest
-from tenants.models import Role, User
+from tenants.models import Role, User, open_for_work
 
 
 class Doorstep(StrEnum):
@@ -49,6 +49,12 @@ def doorstep_of(token: str, user: AbstractBaseUser | AnonymousUser) -> Step:
     if _has_account(invitation.address):
         return Step(Doorstep.SIGN_IN, invitation, role)
     return Step(Doorstep.NEW if settings.LOCAL_SIGN_IN else Doorstep.PROVIDER, invitation, role)
+
+
+def is_invited(address: str) -> bool:
+    """Tell whether an invitation to this address can be accepted."""
+    waiting = Invitation.objects.open(timezone.now()).filter(address__iexact=address)
+    return waiting.filter(open_for_work("tenant__")).exists()
 
 
 def has_address(user: User, address: str) -> bool:

@@ -37,6 +37,15 @@ def read_providers() -> tuple[Provider, ...]:
     return _read(settings.OIDC_PROVIDERS)
 
 
+def is_usable() -> bool:
+    """Tell whether `providers` are those that the variable names, not none because it cannot be used."""
+    try:
+        read_providers()
+    except ProvidersError:
+        return False
+    return True
+
+
 def provider(provider_id: str) -> Provider | None:
     """Return the provider of this id, None for one that is not there (any more)."""
     return next((each for each in providers() if each.id == provider_id), None)

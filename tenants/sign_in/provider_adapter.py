@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 
 from tenants.audit.operations import record
+from tenants.invitations.queries import is_invited
 from tenants.models import Tenant, User
 from tenants.sign_in import configuration
 from tenants.sign_in.addresses import owner_of_verified, vouch_for_untouched
@@ -60,6 +61,9 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         if provider is None:
             return False
         if provider.new_accounts == "all" or get_account_adapter(request).is_open_for_signup(request):
+            return True
+        email = verified_email(sociallogin.account.extra_data, provider)
+        if email and is_invited(email):
             return True
         wanted = wanted_roles(sociallogin.account.extra_data, provider)
         is_mapped = provider.new_accounts == "mapped" and Tenant.objects.filter(slug__in=wanted, deleted_at=None).exists()

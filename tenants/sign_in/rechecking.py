@@ -52,6 +52,8 @@ def recheck(pk: int, *, now: datetime) -> None:
     """Ask the provider about one sign-in, and do as it says."""
     session = ProviderSession.objects.select_related("account__user").filter(pk=pk).first()
     provider = configuration.provider(session.account.provider) if session else None
+    if provider is None and not configuration.is_usable():
+        return  # the file cannot be read now, which says nothing of any provider: it is tried again
     if session is None or provider is None or not _is_needed(session, provider):
         ProviderSession.objects.filter(pk=pk).delete()
         return
@@ -128,7 +130,8 @@ def _stay(session: ProviderSession, provider: Provider, claims: dict[str, Any], 
     session.confirmed_at = now
     session.due_at = now + timedelta(minutes=provider.recheck_minutes)
     session.save(update_fields=["sealed_refresh_token", "confirmed_at", "due_at"])
-    apply_claims(session.account.user, provider_id=provider.id, wanted=wanted_roles(claims, provider))
+    if claims.keys() - {"sub"}:  # a refresh need not bring an ID token (Core 1.0 §12.2): then it tells only that it holds
+        apply_claims(session.account.user, provider_id=provider.id, wanted=wanted_roles(claims, provider))
 
 
 @transaction.atomic

@@ -90,10 +90,12 @@ class TenantForm(forms.ModelForm):
             raise forms.ValidationError(str(refusal)) from refusal
 
     def clean_slug(self) -> str:
-        """Refuse the portal's own addresses."""
+        """Judge a new slug as the operation does."""
         slug = str(self.cleaned_data["slug"])
-        if slug in operations_tenant.RESERVED:
-            raise forms.ValidationError(_("This is a word of the portal’s own addresses."))
+        try:
+            operations_tenant.require_usable_slug(slug)
+        except PortalError as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
         return slug
 
 

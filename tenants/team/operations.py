@@ -34,13 +34,14 @@ def require_manage(by: Membership, *roles: str) -> None:
 
 @transaction.atomic
 def change_role(*, member: Membership, by: Membership, role: str) -> None:
-    """Give a member another role. Raises NotAllowed, NotVisible, NotPossible (the last owner)."""
+    """Give a member another role. Raises NotAllowed, NotVisible, NotPossible (the last owner; a service as owner)."""
     role = Role(role)
     by = lock_for(by)
     member = read_again(member, by.tenant)
     require_manage(by, member.role, role)
     if member.role == role:
         return
+    _require_person(member.user, role)
     if member.role == Role.OWNER:
         _require_another_owner(member)
     was = Role(member.role)
@@ -87,10 +88,11 @@ def leave(*, member: Membership) -> None:
 
 @transaction.atomic
 def add_member(*, user: User, role: str, by: Membership) -> Membership:
-    """Make somebody a member without their doing; they are told. Raises NotAllowed, NotPossible (a member already)."""
+    """Make somebody a member without their doing; they are told. Raises NotAllowed, NotPossible (a member already; a service)."""
     role = Role(role)
     by = lock_for(by)
     require_manage(by, role)
+    _require_person(user, role)
     member = join(user=user, tenant=by.tenant, role=role)
     record("member.added", actor=by.user, tenant=by.tenant, subject=about(user), details={"role": role.value})
     context = {"by": str(by.user), "tenant": by.tenant.name, "role": role.value}
@@ -133,6 +135,12 @@ def _end(member: Membership, *, by: User, kind: str) -> None:
     record(kind, actor=by, tenant=member.tenant, subject=about(member.user), details={"role": member.role})
     announce_rights_on_commit()
     follow_on_commit()
+
+
+def _require_person(user: User, role: Role) -> None:
+    """Refuse to make an owner of what a service token acts as: a tenant is owned by people."""
+    if user.is_service and role == Role.OWNER:
+        raise NotPossible(_("%(service)s is a service. Only people can own a tenant.") % {"service": user})
 
 
 def _require_another_owner(member: Membership) -> None:

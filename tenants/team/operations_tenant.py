@@ -5,6 +5,7 @@ taken back. When it is due, `end_tenant` takes everybody out and frees the name.
 the books and the audit log stay.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -28,16 +29,19 @@ from tenants.team.operations import admins_of
 from tenants.team.operations_invitations import invite
 
 REASON_LENGTH = 200
-RESERVED = frozenset({"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "metrics", "readyz", "static"})
+RESERVED = frozenset(
+    {"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "looking", "metrics", "readyz", "static", "ws"}
+)
 """First parts of the portal's own addresses, which no tenant's may begin with."""
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+"""A label as in RFC 1123, since clusters name a tenant's namespace by its slug."""
 
 
 @transaction.atomic
 def found_tenant(*, tenant: Tenant, by: User, owner_address: str = "") -> Tenant:
     """Store a new tenant whose slug and limits are set; its first owner is invited. Raises BadName, NotPossible."""
     tenant.name = free_name(tenant.name)
-    if tenant.slug in RESERVED:
-        raise BadName(_("“%(slug)s” is a word of the portal’s own addresses. Choose another slug.") % {"slug": tenant.slug})
+    require_usable_slug(tenant.slug)
     try:
         with transaction.atomic():
             tenant.save(force_insert=True)
@@ -147,6 +151,14 @@ def end_tenant(tenant_id: int, now: datetime) -> bool:
     announce_rights_on_commit()
     follow_on_commit()
     return True
+
+
+def require_usable_slug(slug: str) -> None:
+    """Refuse with BadName what cannot be part of addresses: the portal's own words, and what no cluster takes in a name."""
+    if slug in RESERVED:
+        raise BadName(_("“%(slug)s” is a word of the portal’s own addresses. Choose another slug.") % {"slug": slug})
+    if not _LABEL.fullmatch(slug):
+        raise BadName(_("A slug has small letters, digits and hyphens, and neither begins nor ends with a hyphen."))
 
 
 def free_name(name: str, besides: Tenant | None = None) -> str:

@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from engines.models import Cluster, EngineVersion, GpuClass, Instance
 from gateway.models import ApiToken
@@ -55,6 +58,19 @@ def test_a_patch_changes_all_or_nothing(alices: Program, path: str, instance: In
     assert problem(answer) == (422, "invalid")
     instance.refresh_from_db()
     assert instance.name == "Dragon"
+
+
+@pytest.mark.parametrize("headers", [{}, {"if_match": "*"}])
+def test_slots_are_locked_before_the_instance(headers: dict[str, str], alices: Program, path: str, instance: Instance) -> None:
+    """As by everybody else: whoever had the instance and waited for slots would wait for who has slots and wants the instance."""
+    factories.make_gpu_class("shared", sharing=GpuClass.Sharing.TIME_SLICING)
+    Instance.objects.update(state="stopped", desired_state="stopped")
+    with CaptureQueriesContext(connection) as seen:
+        alices("PATCH", path, {"name": "Wyvern", "gpu_class": "shared"}, **headers)
+    locks = [each["sql"] for each in seen if " FOR UPDATE" in each["sql"] or " FOR NO KEY UPDATE" in each["sql"]]
+    tables = [sql.partition(' FROM "')[2].partition('"')[0] for sql in locks]
+    assert tables[0] == "tenants_tenant"
+    assert tables.index("engines_capacity") < tables.index("engines_instance")
 
 
 def test_a_service_owns_what_it_launches(offer: None, anna_in_acme: Membership, acme: Tenant, alices: Program) -> None:
@@ -108,8 +124,31 @@ def test_a_token_makes_none_beyond_itself(alice: User, alice_in_acme: Membership
     more = {"name": "more", "scopes": ["instances:read"]}
     assert problem(program("POST", "/tenants/acme/tokens", more)) == (403, "not-allowed")
     assert problem(program("POST", "/me/tokens", {"name": "wider", "scopes": ["tokens:read"]})) == (403, "not-allowed")
+    assert problem(program("POST", "/tenants/acme/engine-tokens", {"name": "engine"})) == (403, "insufficient-scope")
+    assert not ApiToken.objects.exists()
+    program = program_of(alice, membership=alice_in_acme, scopes=["tokens:write", "instances:write"], days=2)
     assert program("POST", "/tenants/acme/engine-tokens", {"name": "engine", "days": 300}).status_code == 201
-    assert ApiToken.objects.get().expires_at - AccessToken.objects.get().expires_at < timedelta(seconds=10)
+    assert ApiToken.objects.get().expires_at - AccessToken.objects.latest("pk").expires_at < timedelta(seconds=10)
+
+
+def test_a_token_of_one_tenant_reaches_no_token_beyond_it(
+    alice: User, alice_in_acme: Membership, bolt: Tenant, make_token: Callable[..., Any], program_of: Callable[..., Program]
+) -> None:
+    beyond = [make_token(alice).token, make_token(alice, membership=factories.join(alice, bolt)).token]
+    program = program_of(alice, membership=alice_in_acme)
+    own = AccessToken.objects.get(tenant=alice_in_acme.tenant)
+    assert [each["id"] for each in program("GET", "/me/tokens").json()["items"]] == [own.key_id]
+    for token in beyond:
+        assert problem(program("DELETE", f"/me/tokens/{token.key_id}")) == (404, "not-found")
+    assert AccessToken.objects.live().count() == 3
+    assert program("DELETE", f"/me/tokens/{own.key_id}").status_code == 204
+
+
+def test_who_must_sign_in_again_belongs_to_no_tenant(alice: User, alice_in_acme: Membership, alices: Program) -> None:
+    Membership.objects.update(provider="company", lapsed_at=timezone.now())
+    assert alices("GET", "/me").json()["tenants"] == []
+    assert alices("GET", "/tenants").json()["items"] == []
+    assert problem(alices("GET", "/tenants/acme")) == (404, "not-found")
 
 
 def test_a_limit_is_set_and_refuses(anna: User, offer: None, alices: Program, program_of: Callable[..., Program]) -> None:

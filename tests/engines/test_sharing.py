@@ -9,8 +9,10 @@ from django.utils import timezone
 from engines.errors import Unavailable
 from engines.models import Handover, Instance, InstanceEvent, Share
 from engines.operations import instances, sharing
+from engines.queries.sharing import others_who_may
 from engines.rights import Rights, may_visit, rights_of
 from engines.states import InstanceState
+from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible
 from tenants.models import Membership, Role
 from tests import factories
@@ -328,3 +330,9 @@ def test_no_share_is_left_to_somebody_who_leaves_meanwhile(attempt, share, carol
     results = together(lambda number: share() if number else carol_in_acme.delete(), 2)
     assert not Share.objects.exists()
     assert isinstance(results[1], Share | NotVisible)
+
+
+def test_who_must_sign_in_again_is_nobody_to_share_with(instance, carol, carol_in_acme):
+    assert list(others_who_may(Action.VISIT, instance)) == [carol]
+    Membership.objects.filter(pk=carol_in_acme.pk).update(provider="company", lapsed_at=timezone.now())
+    assert not others_who_may(Action.VISIT, instance).exists()

@@ -106,6 +106,14 @@ def test_nobody_makes_what_they_may_not(alice: User, alice_in_acme: Membership, 
     assert AccessToken.objects.count() == 1
 
 
+def test_who_has_lost_the_right_meanwhile_makes_no_service(anna_in_acme: Membership) -> None:
+    """The page was opened as an owner; what counts is the role now."""
+    Membership.objects.filter(pk=anna_in_acme.pk).update(role=Role.MEMBER)
+    with pytest.raises(NotAllowed):
+        make_service_token(by=anna_in_acme, role=Role.VIEWER, wanted=READ)
+    assert not AccessToken.objects.exists()
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

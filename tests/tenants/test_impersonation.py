@@ -86,6 +86,19 @@ def test_the_button_asks_why_and_the_team_can_read_it(look: Any, sam: User, alic
     assert [(event.actor, event.tenant, event.details["why"]) for event in ended] == [(sam, acme, "ended"), (sam, bolt, "ended")]
 
 
+def test_whose_eyes_are_lent_was_not_there(look: Any, sam: User, alice: User, alice_in_acme: Membership) -> None:
+    assert look(sam, alice).get("/acme/").status_code == 200
+    alice_in_acme.refresh_from_db()
+    assert alice_in_acme.last_seen_at is None
+
+
+def test_nobody_takes_a_tenant_away_through_its_owners_eyes(look: Any, sam: User, anna: User, acme: Tenant) -> None:
+    client = look(sam, anna)
+    assert client.get("/acme/team/settings/").status_code == 200
+    assert client.get("/acme/team/settings/export/").status_code == 403
+    assert not AuditEvent.objects.filter(kind="tenant.exported").exists()
+
+
 def test_without_a_reason_nobody_looks(client: Client, sam: User, alice: User) -> None:
     client.force_login(sam)
     asked = client.post(button(alice), {"_form_submitted": "on", "reason": "  "}, headers=HTMX)
@@ -281,7 +294,7 @@ def named_routes(patterns: list[Any], prefix: str = "") -> set[str]:
 
 
 def test_what_is_named_in_the_rules_exists() -> None:
-    assert named_routes(get_resolver().url_patterns) >= rules.ACTS | rules.ANYWAY
+    assert named_routes(get_resolver().url_patterns) >= rules.ACTS | rules.ANYWAY | rules.NEVER
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])

@@ -92,6 +92,19 @@ def test_an_owner_makes_another_and_may_then_go(anna_in_acme, alice_in_acme):
     assert told()[-1] == ("member_left", ["alice"], {"person": "anna"})
 
 
+def test_a_service_never_owns_a_tenant(acme, anna_in_acme):
+    service = factories.join(factories.make_user("service-batch-1", is_service=True), acme, Role.ADMIN)
+    other = factories.make_user("service-batch-2", is_service=True)
+    before = written()
+    for act in (
+        lambda: change_role(member=service, by=anna_in_acme, role=Role.OWNER),
+        lambda: add_member(user=other, by=anna_in_acme, role=Role.OWNER),
+    ):
+        with pytest.raises(NotPossible, match="Only people can own a tenant"):
+            act()
+    assert written() == before
+
+
 def test_the_last_owner_stays(olga, acme, anna_in_acme, alice_in_acme):
     factories.join(factories.make_user("gone", is_active=False), acme, Role.OWNER)  # who cannot sign in owns nothing
     Membership.objects.create(user=factories.make_user("lapsed"), tenant=acme, role=Role.OWNER, lapsed_at=timezone.now())

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import get_resolver
 from django.utils import timezone
 
 from tenants import access
@@ -162,6 +163,19 @@ def test_a_new_tenant_invites_its_first_owner(olga):
 def test_a_tenant_has_no_address_of_the_portals_own(slug, olga):
     with pytest.raises(BadName, match="own addresses"):
         found_tenant(tenant=Tenant(slug=slug, name="Nova"), by=olga)
+
+
+@pytest.mark.parametrize("slug", ["Nova", "nova_films", "-nova", "nova-", ""])
+def test_a_slug_is_a_word_that_clusters_take_for_a_name(slug, olga):
+    with pytest.raises(BadName, match="small letters"):
+        found_tenant(tenant=Tenant(slug=slug, name="Nova"), by=olga)
+    assert not Tenant.objects.exists()
+
+
+def test_every_address_of_the_portals_own_is_reserved():
+    routes = [str(each.pattern) for each in get_resolver().url_patterns]
+    own = {first for first in (route.partition("/")[0] for route in routes) if first and "<" not in first}
+    assert own - RESERVED == set()
 
 
 @pytest.mark.parametrize("name", ["ACME STUDIO", "Acme  Studio", "Ａcme Studio"])

@@ -46,6 +46,7 @@ class ProviderDouble:
     signing_key: Any = None
     headers: dict[str, Any] = field(default_factory=dict)
     refresh_token: str = ""
+    gives_id_token: bool = True
     refusal: tuple[int, dict[str, Any]] | None = None
     nonce: str = ""
     verifiers: list[str] = field(default_factory=list)
@@ -89,7 +90,8 @@ class ProviderDouble:
         if self.refusal is not None:
             return self.refusal
         self.verifiers += [sent["code_verifier"]] if "code_verifier" in sent else []
-        answer = {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "id_token": self.id_token()}
+        answer = {"access_token": "a", "token_type": "Bearer", "expires_in": 300}
+        answer |= {"id_token": self.id_token()} if self.gives_id_token else {}
         return 200, answer | ({"refresh_token": self.refresh_token} if self.refresh_token else {})
 
     def _document(self) -> dict[str, Any]:

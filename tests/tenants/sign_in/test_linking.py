@@ -1,11 +1,15 @@
 """Whose account somebody's is who comes by a provider."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
+from django.utils import timezone
 
 from tenants.audit.models import AuditEvent
+from tenants.invitations.models import Invitation
 from tenants.models import User
 from tests import factories
 from tests.tenants.sign_in.conftest import is_signed_in, sign_in
@@ -80,6 +84,23 @@ def test_a_newcomer_with_an_unverified_address_verifies_it_first(provider, descr
     assert not is_signed_in(browser)
     [message] = mail.outbox
     assert message.to == [CAROL]
+
+
+@pytest.mark.parametrize("new_accounts", ["mapped", "invited"])
+def test_who_is_invited_gets_an_account_and_nobody_else(new_accounts, provider, described, configure, browser, acme):
+    configure(described | {"new_accounts": new_accounts, "grants": []})
+    assert sign_in(browser, provider).status_code == 403
+    invitation = factories.invite(acme, CAROL.title(), expires_at=timezone.now() - timedelta(seconds=1))
+    assert sign_in(browser, provider).status_code == 403
+    Invitation.objects.update(expires_at=timezone.now() + timedelta(days=1))
+    provider.claims = {"sub": "u-1", "email": CAROL, "email_verified": False}
+    assert sign_in(browser, provider).status_code == 403
+    assert not User.objects.exists()
+    provider.claims = {"sub": "u-1", "email": CAROL, "email_verified": True}
+    sign_in(browser, provider)
+    assert is_signed_in(browser)
+    assert browser.post(f"/invitations/mine/{invitation.slug}/")["Location"] == "/acme/"
+    assert User.objects.get().memberships.get().tenant == acme
 
 
 def test_a_name_that_is_somebody_s_address_is_not_taken(provider, acme, browser):

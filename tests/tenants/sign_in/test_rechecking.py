@@ -128,3 +128,20 @@ def test_a_provider_that_was_taken_out_of_the_file_is_asked_no_more(carol, provi
     configure()
     check()
     assert not ProviderSession.objects.exists()
+
+
+def test_a_file_that_cannot_be_used_says_nothing_of_anybody(carol, provider, described, configure, settings):
+    settings.OIDC_PROVIDERS = '{"providers": 1}'
+    check()
+    assert ProviderSession.objects.count() == 1
+    configure(described)
+    assert check(minutes=32) == 1
+    assert refreshes(provider) == ["r-1"]
+
+
+def test_a_refresh_that_tells_no_claims_takes_nothing(carol, provider, described, configure):
+    configure(described | {"userinfo": False})
+    provider.gives_id_token = False
+    assert check() == 1
+    assert refreshes(provider) == ["r-1"]
+    assert Membership.objects.get().role == "member"
