@@ -90,7 +90,7 @@ ALSO = {
     "account_reauthenticate": {403},
     "back_channel_logout": {400, 404},
     "invitation": {404, 410},
-    "invitation_accept": {404, 410},
+    "invitation_accept": {SIGN_IN, 404, 410},
     "invitation_account": {404, 410},
     "ready": {503},
     "socialaccount_login_error": {401},

@@ -113,7 +113,7 @@ def test_the_offers_cost_the_same_queries_however_many_clusters_there_are(alice_
         return len(captured)
 
     alice_in_acme.refresh_from_db()
-    _ = alice_in_acme.tenant
+    _ = alice_in_acme.tenant, alice_in_acme.user
     before = queries()
     for number in range(4):
         factories.make_cluster("/nowhere", gpu_class=factories.make_gpu_class(f"class{number}"))

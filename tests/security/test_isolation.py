@@ -208,7 +208,7 @@ def test_what_is_elsewhere_is_refused_as_what_is_nowhere(victim: Side, attacker:
     for name, route in OF_A_THING:
         there = victim.address(name, route, own)
         nowhere = address(name, route, own, SLUG, "z" * 8, NUMBER)
-        names = (victim.named(name), SLUG, victim.key_id(name), "z" * 8, str(victim.row(name)), str(NUMBER))
+        names = (victim.named(name), SLUG, victim.key_id(name), "z" * 8, f"/{victim.row(name)}/", f"/{NUMBER}/")
         for post in (False, True):
             assert shape(as_attacker, there, post=post, names=names) == shape(as_attacker, nowhere, post=post, names=names), name
 
