@@ -14,7 +14,9 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 # Pages that differ only in a number, a name or the way they are sorted are looked at this many times.
 OF_A_KIND = 1
-NO_PAGES = re.compile(r"logout|\.csv|/costs/export|/log\.txt|/archive|/download/|/export/|/(suspend|resume|end|keep|look)/$|/file|/thumbnail|-one/|/static/")
+NO_PAGES = re.compile(
+    r"logout|\.csv|/costs/export|/log\.txt|/archive|/download/|/export/|/(suspend|resume|end|keep|look)/$|/file|/thumbnail|-one/|/static/"
+)
 
 
 @pytest.fixture(scope="module")
