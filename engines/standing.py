@@ -4,9 +4,10 @@ Level-triggered: whatever suspended a tenant, had it deleted or took somebody ou
 Nothing is deleted before its tenant is.
 """
 
+import logging
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -16,6 +17,8 @@ from engines.models import Instance, InstanceEvent, Volume
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership, acting, open_for_work
+
+log = logging.getLogger(__name__)
 
 
 def follow_tenants() -> None:
@@ -27,7 +30,10 @@ def follow_tenants() -> None:
         (_in_deleted(), DesiredState.DELETED, Reason.TENANT_DELETED),
     ):
         for instance_id in list(rows.values_list("pk", flat=True)):
-            _wish(rows, instance_id, desired_state=desired_state, reason=reason)
+            try:
+                _wish(rows, instance_id, desired_state=desired_state, reason=reason)
+            except DatabaseError:  # one row's trouble must not keep the others, and what the sweep does next, from being done
+                log.exception("instance %s does not follow its tenant yet", instance_id)
     _purge_volumes_of_deleted()
 
 

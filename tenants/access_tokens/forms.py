@@ -31,7 +31,7 @@ class AccessTokenForm(forms.Form):
         choices=[(scope.value, words) for scope, words in WORDS.items()],
         initial=[scope.value for scope in USUAL_SCOPES],
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Never more than what its person or its role may do."),
+        help_text=_("Never more than what its person or its role may do. What may change things may read them, too."),
     )
 
     def __init__(self, *args: Any, membership: Membership, **kwargs: Any) -> None:

@@ -98,7 +98,7 @@ def require_within(tenant: Tenant, scope: Scope, limit: int | None) -> None:
     ceiling = lowest_ceiling(tenant, scope.measure, scope.gpu_class_id)
     if limit is not None and ceiling is not None and limit > ceiling:
         raise BeyondCeiling(
-            _("Operators let %(tenant)s have at most %(ceiling)s. Ask them for more first.")
+            _("Operators let %(tenant)s have at most %(ceiling)s. Only they can raise that.")
             % {"tenant": tenant, "ceiling": shown(scope.measure, ceiling)}
         )
 

@@ -49,7 +49,11 @@ class SignInAdapter(InvitedOnlyAdapter):
     """Policy of sign-in on top of that of accounts."""
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Let nobody but operators in by a password or passkey of the portal's own where that is switched off."""
+        """Let nobody but operators in by a password or passkey of the portal's own where that is off, and services never."""
+        if user.is_service:
+            self._note_failure(user, method_of(request, user), "a service")
+            messages.error(request, _("A service works by its token and cannot sign in."))
+            return redirect("account_login")
         if not settings.LOCAL_SIGN_IN and not user.is_staff and method_of(request, user) != "provider":
             self._note_failure(user, method_of(request, user), "local sign-in is off")
             messages.error(request, _("Sign in with your organisation’s account."))

@@ -44,13 +44,16 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             raise ImmediateHttpResponse(_refusal(request, sociallogin, "address_taken"))
 
     def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
-        """Take an account for theirs if both sides know that the address is theirs, and the provider is trusted with that."""
+        """Take an account for theirs if both sides know that the address is theirs, and the provider is trusted with that.
+
+        Never an operator's: whoever runs one tenant's provider would choose who runs the portal. Operators connect it themselves.
+        """
         provider = configuration.provider(sociallogin.account.provider)
         if provider is None or not provider.link_by_email:
             return None
         email = verified_email(sociallogin.account.extra_data, provider)
         user = owner_of_verified(email) if email else None
-        if user is None:
+        if user is None or user.is_staff:
             return None
         vouch_for_untouched(user)
         return user, email

@@ -5,13 +5,14 @@ taken back. When it is due, `end_tenant` takes everybody out and frees the name.
 the books and the audit log stay.
 """
 
+import logging
 import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -28,6 +29,7 @@ from tenants.team.locks import lock_for, lock_tenant
 from tenants.team.operations import admins_of
 from tenants.team.operations_invitations import invite
 
+log = logging.getLogger(__name__)
 REASON_LENGTH = 200
 RESERVED = frozenset(
     {"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "looking", "metrics", "readyz", "static", "ws"}
@@ -129,9 +131,14 @@ def keep_tenant(*, by: Membership) -> None:
 
 
 def end_due_tenants(now: datetime) -> int:
-    """End every tenant whose time of grace is over; return how many."""
-    due = Tenant.objects.filter(deleted_at=None, deletion_due_at__lte=now).values_list("pk", flat=True)
-    return sum(end_tenant(pk, now) for pk in due)
+    """End every tenant whose time of grace is over; return how many. One that cannot be ended yet does not keep the others."""
+    ended = 0
+    for pk in list(Tenant.objects.filter(deleted_at=None, deletion_due_at__lte=now).values_list("pk", flat=True)):
+        try:
+            ended += end_tenant(pk, now)
+        except DatabaseError:
+            log.exception("tenant %s could not be ended; the next round tries again", pk)
+    return ended
 
 
 @transaction.atomic

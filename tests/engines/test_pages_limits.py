@@ -97,7 +97,7 @@ def test_an_owner_sets_and_removes_limits(
     ("wrong", "said"),
     [
         ({"amount": "1.5"}, "Only GPUs can be counted in parts."),
-        ({"amount": "6"}, "Operators let Acme Studio have at most 5. Ask them for more first."),
+        ({"amount": "6"}, "Operators let Acme Studio have at most 5. Only they can raise that."),
         ({"amount": "-1"}, "greater than or equal to 0"),
         ({"amount": ""}, "This field is required."),
         ({"measure": "storage", "with_class": "1"}, "Storage has no GPU class."),

@@ -132,6 +132,16 @@ def test_a_mail_server_that_is_away_breaks_nothing(browser, alice, settings):
     assert "The mail could not be sent" in answer.content.decode()
 
 
+def test_a_service_does_not_sign_in_whatever_password_it_was_given(browser, alice):
+    alice.is_service = True
+    alice.set_password(PASSWORD)
+    alice.save()
+    answer = browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD}, follow=True)
+    assert not is_signed_in(browser)
+    assert "A service works by its token and cannot sign in." in answer.content.decode()
+    assert AuditEvent.objects.get(kind="account.sign_in_failed").details == {"method": "password", "why": "a service"}
+
+
 class TestLimits:
     def test_five_wrong_passwords_for_an_account(self, browser, another_browser, alice):
         for _ in range(5):

@@ -41,6 +41,15 @@ def test_a_trusted_provider_leads_into_the_account_with_the_verified_address(car
     assert carol.check_password("a-long-secret")
 
 
+def test_no_provider_leads_into_an_operators_account(carol, provider, described, configure, browser):
+    carol.is_staff = True
+    carol.save()
+    configure(described | {"link_by_email": True})
+    assert sign_in(browser, provider).status_code == 403
+    assert not is_signed_in(browser)
+    assert not SocialAccount.objects.exists()
+
+
 def test_any_other_provider_does_not(carol, provider, browser):
     answer = sign_in(browser, provider)
     assert answer.status_code == 403
