@@ -51,6 +51,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["tenant", "-at"], name="audit_of_tenant"),
             models.Index(fields=["actor", "-at"], name="audit_of_actor"),
+            models.Index(fields=["subject_id"], condition=models.Q(tenant=None, subject_kind="person"), name="audit_of_accounts"),
             models.Index(fields=["subject_kind", "subject_id", "-at"], name="audit_of_subject"),
             models.Index(fields=["-at", "-id"], name="audit_by_moment"),
         ]

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from tenants.audit.kinds import GROUPS, KINDS, group_of
 from tenants.audit.models import AuditEvent
-from tenants.models import Tenant
+from tenants.models import Membership, Tenant
 
 PAGE = 50
 THE_PORTAL = "-"
@@ -60,8 +61,13 @@ class Page:
 
 
 def events_of(tenant: Tenant) -> QuerySet[AuditEvent]:
-    """Return what was done in a tenant, newest first, with the people."""
-    return AuditEvent.objects.filter(tenant=tenant).select_related("tenant", "actor", "behind").order_by("-at", "-pk")
+    """Return what was done in a tenant, and with the accounts of its members since they are, newest first, with the people."""
+    members = Membership.objects.filter(tenant=tenant, created_at__lte=OuterRef("at")).annotate(person=Cast("user", CharField()))
+    of_accounts = Q(
+        Exists(members.filter(person=OuterRef("subject_id"))), tenant=None, subject_kind="person", kind__startswith="account."
+    )
+    found = AuditEvent.objects.filter(Q(tenant=tenant) | of_accounts)
+    return found.select_related("tenant", "actor", "behind").order_by("-at", "-pk")
 
 
 def page_of(events: QuerySet[AuditEvent], *, before: str = "", size: int = PAGE) -> Page:

@@ -251,3 +251,20 @@ def test_who_may_not_see_it_takes_nothing(client: Client, acme: Tenant, alice: U
     assert client.get("/admin/tenants/auditevent/").status_code == 403
     assert client.get("/admin/tenants/auditevent/export/").status_code == 403
     assert not AuditEvent.objects.filter(kind="audit.exported").exists()
+
+
+def test_what_members_do_with_their_accounts_is_told_since_they_are_members(
+    anna_client: Client, acme: Tenant, alice: User, bob: User
+) -> None:
+    joined = alice.memberships.get().created_at
+
+    def account_event(person: User, at: datetime, actor: User | None = None) -> AuditEvent:
+        subject = {"subject_kind": "person", "subject_id": str(person.pk), "subject_name": person.username}
+        return make_event(None, actor, "account.sign_in_failed", at=at, **subject)
+
+    account_event(alice, joined - timedelta(seconds=1))
+    account_event(bob, timezone.now())
+    make_event(None, alice, "console.changed", subject_kind="person", subject_id=str(alice.pk))
+    seen = [account_event(alice, joined, alice), account_event(alice, timezone.now())]
+    assert entries(anna_client) == [each.pk for each in reversed(seen)]
+    assert entries(anna_client, what="account") == [each.pk for each in reversed(seen)]
