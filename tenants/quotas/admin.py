@@ -1,18 +1,22 @@
 """Limits for operators: the ceilings of a tenant on its page, and the requests that were made. Every click is an operation."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Case, QuerySet, Value, When
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.forms import ActionForm
+from unfold.enums import ActionVariant
+from unfold.forms import ActionForm, BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from tenants import access
@@ -125,6 +129,40 @@ class StepInline(TabularInline):
         return False
 
 
+class WordDialog(BaseDialogForm):
+    """A word to whoever asked."""
+
+    word = forms.CharField(
+        label=gettext_lazy("A word to whoever asked"),
+        required=False,
+        max_length=REASON_LENGTH,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+def _approve(by: Membership, asked: QuotaRequest, word: str) -> None:
+    operations.approve_request(by=by, request=asked, amount=asked.wanted, word=word)
+
+
+def _refuse(by: Membership, asked: QuotaRequest, word: str) -> None:
+    operations.refuse_request(by=by, request=asked, word=word)
+
+
+def _button(name: str, run: Callable[[Membership, QuotaRequest, str], None], *, title: Any, **more: Any) -> Any:
+    """Make a button of a request's page that asks for a word in a dialog, and then decides."""
+
+    def act(model_admin: Any, request: HttpRequest, filled: Any, object_id: str) -> HttpResponse:
+        asked = model_admin.get_object(request, object_id)
+        if asked is None:
+            raise Http404
+        model_admin.decide(request, [asked], run, filled.cleaned_data["word"])
+        return HttpResponseClientRedirect(reverse("admin:tenants_quotarequest_change", args=[asked.pk]))
+
+    act.__name__ = f"{name}_this"
+    dialog = {"title": title, "form_submit_text": title, "form_class": WordDialog}
+    return action(description=title, url_path=name, dialog=dialog, permissions=["change"], **more)(act)
+
+
 @admin.register(QuotaRequest)
 class QuotaRequestAdmin(AuditedAdmin):
     recorded_by_operations = True
@@ -156,7 +194,11 @@ class QuotaRequestAdmin(AuditedAdmin):
     ordering = (_WAITS, "-created_at", "-pk")
     action_form = WordForm
     actions = ("approve", "refuse")
+    actions_detail = ("approve_this", "refuse_this")
     show_full_result_count = False
+
+    approve_this = _button("approve", _approve, title=gettext_lazy("Approve"), icon="check", variant=ActionVariant.PRIMARY)
+    refuse_this = _button("refuse", _refuse, title=gettext_lazy("Refuse"), icon="block")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -167,24 +209,33 @@ class QuotaRequestAdmin(AuditedAdmin):
     @action(description=gettext_lazy("Approve as wanted; ceilings rise with it"), permissions=["change"])
     def approve(self, request: HttpRequest, queryset: QuerySet[QuotaRequest]) -> None:
         """Grant each what it asks for."""
-
-        def run(by: Membership, asked: QuotaRequest, word: str) -> None:
-            operations.approve_request(by=by, request=asked, amount=asked.wanted, word=word)
-
-        self._decide(request, queryset, run)
+        self.decide(request, queryset.select_related("tenant", "asker"), _approve, request.POST.get("word", ""))
 
     @action(description=gettext_lazy("Refuse, with a word"), permissions=["change"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[QuotaRequest]) -> None:
         """Say no to each, with the same word."""
+        self.decide(request, queryset.select_related("tenant", "asker"), _refuse, request.POST.get("word", ""))
 
-        def run(by: Membership, asked: QuotaRequest, word: str) -> None:
-            operations.refuse_request(by=by, request=asked, word=word)
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer what is still to be decided."""
+        pending = QuotaRequest.objects.filter(pk=object_id, state__in=QuotaRequest.PENDING).exists()
+        return super().get_actions_detail(request, object_id) if pending else []
 
-        self._decide(request, queryset, run)
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        """There is nothing to save."""
+        shown = context | {"show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, shown, *args, **kwargs)
 
-    def _decide(self, request: HttpRequest, queryset: QuerySet[QuotaRequest], run: Any) -> None:
-        word, done = request.POST.get("word", ""), 0
-        for asked in queryset.select_related("tenant", "asker"):
+    def decide(
+        self,
+        request: HttpRequest,
+        requests: Iterable[QuotaRequest],
+        run: Callable[[Membership, QuotaRequest, str], None],
+        word: str,
+    ) -> None:
+        """Decide about each, and say what became of it."""
+        done = 0
+        for asked in requests:
             by = access.as_operator(cast("User", request.user), asked.tenant, permission="tenants.change_quotarequest")
             try:
                 run(by, asked, word)

@@ -115,3 +115,15 @@ def test_whoever_may_only_look_decides_nothing(client, asked):
     act(client, "approve", asked)
     asked.refresh_from_db()
     assert asked.state == "open"
+
+
+def test_a_request_is_decided_on_its_own_page_and_cannot_be_saved(operator, asked):
+    page = reverse("admin:tenants_quotarequest_change", args=[asked.pk])
+    shown = operator.get(page).content.decode()
+    address = page.replace("/change/", "/refuse/")
+    assert address in shown
+    assert 'name="_save"' not in shown
+    operator.post(address, {"_form_submitted": "True", "word": "Not this month."})
+    asked.refresh_from_db()
+    assert (asked.state, asked.steps.last().word) == ("refused", "Not this month.")
+    assert address not in operator.get(page).content.decode()
