@@ -55,17 +55,16 @@ def test_from_launch_to_end(aigc: Aigc, as_alice: Made, offer: None) -> None:
 
 def test_waiting_for_it_and_restarting_it(aigc: Aigc, as_alice: Made, alice: User, offer: None) -> None:
     process = aigc.start("launch", "double", "--gpu", "cpu-small", "-n", "Dragon", "--wait")
-    wait_until(Instance.objects.exists)
+    wait_until(Instance.objects.exists, seconds=60)
     instance = drive(Instance.objects.get(), "running")
     out, err = process.communicate(timeout=180)
     assert (process.returncode, out) == (0, f"http://{instance.slug}.engines.localhost:8000/\n")
     assert err.endswith("Dragon is running.\n")
     assert aigc("open", "Dragon").out == out
-    again = aigc.start("restart", "Dragon", "--wait", "--json")
-    wait_until(lambda: Instance.objects.get().restart_due)
-    drive(instance, "starting")
+    first, again = instance.run_id, aigc.start("restart", "Dragon", "--wait", "--json")
+    wait_until(lambda: Instance.objects.get().restart_due, seconds=60)
     assert again.poll() is None
-    drive(instance, "running")
+    wait_until(lambda: drive(instance, "running").run_id != first, seconds=60)
     out, _err = again.communicate(timeout=180)
     assert json.loads(out)["group"] == "running"
     assert "engine up" in aigc("logs", "Dragon").out

@@ -189,13 +189,18 @@ async def test_a_gateway_that_hangs_up_is_asked_again(tmp_path, executor, monkey
     recorder, asked = Recorder(), []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        if len(asked) > 1:  # the first time it goes away without a word
-            writer.write(b"HTTP/1.0 200 OK\r\n\r\n[]")
-        writer.close()
+        answering.append(asyncio.current_task())
+        with suppress(OSError, asyncio.IncompleteReadError), closing(writer):
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            if len(asked) > 1:  # the first time it goes away without a word
+                writer.write(b"HTTP/1.0 200 OK\r\n\r\n[]")
+        with suppress(OSError):
+            await writer.wait_closed()
 
+    answering: list[asyncio.Task | None] = []
     async with await asyncio.start_unix_server(answer, tmp_path / "admin.sock"):
         await looked(recorder, tmp_path / "admin.sock", executor, lambda: "*" in recorder.unwritten)
+        await asyncio.gather(*filter(None, answering))
     assert len(asked) > 1
 
 

@@ -187,8 +187,9 @@ def test_what_is_known_by_name_stays_shut(below: str, victim: Side, attacker: Si
 
 
 def uniform(sent: bytes, *names: str) -> bytes:
-    """A body without what is new with every request, and without the names that the address itself brought."""
+    """A body without what is new with every request, and without the names that the address itself brought, nor their length."""
     text = re.sub(rb'(nonce[-="]+|csrfmiddlewaretoken" value="|"X-CSRFToken": ")[A-Za-z0-9+/=]+', rb"\1", sent)
+    text = re.sub(rb"(Content-Length': ')[0-9]+", rb"\1", text)
     for name in names:
         text = text.replace(name.encode(), b"*")
     return text
