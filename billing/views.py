@@ -73,6 +73,7 @@ def _frame(membership: Membership, summary: MonthSummary, now: datetime) -> dict
     months = months_back(calendar.month_of(now), calendar.month_of(membership.tenant.created_at))
     return {
         "tenant": membership.tenant,
+        "membership": membership,
         "summary": summary,
         "month": month,
         "months": months if month in months else [*months, month],
