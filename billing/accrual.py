@@ -7,20 +7,25 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from billing.accounts import Calendars, reading_calendars
+from billing.calendars import Calendar
 from billing.metering import Usage
 from billing.models import UsageInterval
+from billing.money import Money
 from billing.pricebook import PriceBook
 from billing.pricing import price_spans
-from billing.rating import Cell, cells
+from billing.rating import Cell, amount_of, cells
 from engines.states import HOLDS_GPU
+
+HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Accrued:
-    """The uncharged cells of one open interval."""
+    """The uncharged cells of one open interval, and what an hour of it costs now: None without a price, or if it is over."""
 
     interval: UsageInterval
     cells: tuple[Cell, ...]
+    per_hour: Money | None = None
 
     @property
     def subject_id(self) -> UUID:
@@ -56,8 +61,17 @@ def accrued(
         start = max(filter(None, [interval.starts_at, meter.settled_to, since]))
         end = min(filter(None, [_end_by_now(interval, now), until]))
         own = cells(usage_of(interval), book, calendars[interval.tenant_id], since=start, until=end)
-        found.append(Accrued(interval, tuple(own)))
+        found.append(Accrued(interval, tuple(own), _per_hour(interval, book, calendars[interval.tenant_id], now)))
     return found
+
+
+def _per_hour(interval: UsageInterval, book: PriceBook, calendar: Calendar, now: datetime) -> Money | None:
+    if interval.instance is not None and interval.instance.state not in HOLDS_GPU:
+        return None
+    applied = book.at(usage_of(interval), calendar.currency_at(now), now)
+    if applied is None:
+        return None
+    return Money(amount_of(applied.price.per_hour, HOUR_SECONDS, interval.quantity_milli), applied.price.currency)
 
 
 def usage_of(interval: UsageInterval) -> Usage:

@@ -18,6 +18,7 @@ OF_SUMS: Mapping[str, str] = {
     "engine": "instance__engine_version__engine__slug",
     "gpu_class": "gpu_class__slug",
     "storage_class": "storage_class",
+    "project": "tag",
     "tag": "tag",
     "charge_category": "category",
 }

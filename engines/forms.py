@@ -10,12 +10,24 @@ from django.utils.translation import gettext_lazy as _
 
 from engines.models import GpuClass, Instance
 from engines.models.instance import NAME_LENGTH
+from engines.models.run import TAG_LENGTH
 
 
 class RenameForm(forms.Form):
     """A new name for an instance."""
 
     name = forms.CharField(label=_("Name"), max_length=NAME_LENGTH)
+
+
+class TagForm(forms.Form):
+    """What the costs of an instance are for from now on."""
+
+    tag = forms.CharField(
+        label=_("Project or campaign"),
+        max_length=TAG_LENGTH,
+        required=False,
+        widget=forms.TextInput({"list": "projects", "autocomplete": "off"}),
+    )
 
 
 class GpuClassForm(forms.Form):
@@ -72,6 +84,7 @@ class LaunchForm(forms.Form):
     )  # fmt: skip
     volume = forms.SlugField(required=False)
     name = forms.CharField(label=_("Name"), max_length=NAME_LENGTH, error_messages={"required": _("Give it a name.")})
+    tag = forms.CharField(label=_("Project or campaign"), max_length=TAG_LENGTH, required=False)
 
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen kind of data needs."""

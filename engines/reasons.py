@@ -37,6 +37,7 @@ class Reason(StrEnum):
     DELETED = "deleted"
     RENAMED = "renamed"
     CLASS_CHANGED = "class_changed"
+    TAG_CHANGED = "tag_changed"
     SHARED = "shared"
     SHARE_CHANGED = "share_changed"
     SHARE_ENDED = "share_ended"
@@ -167,6 +168,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.DELETED: Explanation(_("Deletion requested.")),
     Reason.RENAMED: Explanation(_("Renamed.")),
     Reason.CLASS_CHANGED: Explanation(_("GPU class changed.")),
+    Reason.TAG_CHANGED: Explanation(_("Its costs are for another project.")),
     Reason.SHARED: Explanation(_("Shared.")),
     Reason.SHARE_CHANGED: Explanation(_("The end of a share changed.")),
     Reason.SHARE_ENDED: Explanation(_("No longer shared.")),

@@ -31,6 +31,7 @@ urlpatterns = [
     path("instances/<slug:slug>/schedules/", release.add_to_instance, name="instance_schedule_add"),
     path("instances/<slug:slug>/delete/", actions.delete, name="instance_delete"),
     path("instances/<slug:slug>/rename/", instance.rename, name="instance_rename"),
+    path("instances/<slug:slug>/project/", instance.change_tag, name="instance_tag"),
     path("instances/<slug:slug>/gpu-class/", instance.change_gpu_class, name="instance_gpu_class"),
     path("instances/<slug:slug>/share/", sharing.share, name="instance_share"),
     path("instances/<slug:slug>/share/extend/", sharing.extend, name="instance_share_extend"),

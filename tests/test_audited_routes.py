@@ -136,6 +136,7 @@ AUDITED: dict[str, tuple[str, Prepare | dict[str, Any]]] = {
     "instance_share": ("instance.shared", lambda instance: {"guest": colleague(instance).pk, "ends": "week"}),
     "instance_share_end": ("instance.share_ended", shared),
     "instance_share_extend": ("instance.share_changed", shared),
+    "instance_tag": ("instance.tag_changed", {"tag": "Spring"}),
     "instance_when_free": ("instance.when_free", can_be_asked),
     "launch": ("instance.launched", launchable),
     "limits_approve": ("quota_request.approved", {"amount": "3"}),

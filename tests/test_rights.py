@@ -45,6 +45,7 @@ NEEDS = {
     "instance_share": OPERATE,
     "instance_share_end": OPERATE,
     "instance_share_extend": OPERATE,
+    "instance_tag": OPERATE,
     "instance_when_free": OPERATE,
     "instances": SEE,
     "launch": LAUNCH,

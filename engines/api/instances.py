@@ -18,7 +18,9 @@ from aigc_portal.api.schemas import Input, Name, Page, Slug
 from engines.api.preconditions import unchanged
 from engines.api.shapes import InstanceOut, owner_filter, show, shown, version_of
 from engines.models import GpuClass, Instance
+from engines.models.run import TAG_LENGTH
 from engines.operations import instances as operations
+from engines.operations.tags import change_tag
 from engines.queries.choices import Launchable, launchable
 from engines.queries.instances import InstanceRow, instance_in, with_details
 from engines.queries.launching import offered_engines, suggested_name
@@ -44,6 +46,7 @@ class InstanceFilter(Paging):
     name: str = Field("", max_length=60, description="The whole name, in any case.")
     engine: str = Field("", max_length=40, description="An engine's slug.")
     gpu_class: str = Field("", max_length=40, description="A GPU class's slug.")
+    project: str | None = Field(None, max_length=TAG_LENGTH, description="The whole name; empty for what is for none.")
 
 
 class LaunchIn(Input):
@@ -55,6 +58,7 @@ class LaunchIn(Input):
     name: str = Field("", max_length=60, description="Empty: one is made up.")
     volume: str = Field("", max_length=20, description="Kept data to attach, by id.")
     size_gib: int = Field(50, ge=1, le=10_000, description="Of new data.")
+    project: str = Field("", max_length=TAG_LENGTH, description="What its costs are for; empty: nothing in particular.")
 
 
 class ChangeIn(Input):
@@ -62,6 +66,7 @@ class ChangeIn(Input):
 
     name: Name | None = None
     gpu_class: Slug | None = Field(None, description="Used from the next start on; refused while the present one is held.")
+    project: str | None = Field(None, max_length=TAG_LENGTH, description="What its costs are for from now on; empty for none.")
 
 
 @router.get("/instances", auth=READ, response=Page[InstanceOut], summary="List instances")
@@ -90,6 +95,7 @@ def launch_instance(request: ApiRequest, tenant: Path[str], wanted: LaunchIn, re
         name=wanted.name.strip() or suggested_name(membership, chosen.version.engine),
         volume=chosen.volume,
         size_gib=wanted.size_gib,
+        tag=wanted.project,
     )
     response["Location"] = f"{request.path.rstrip('/')}/{instance.slug}"
     return Status(201, answered(request, membership, instance.slug))
@@ -105,7 +111,7 @@ def get_instance(request: ApiRequest, tenant: Path[str], instance: Path[str]) ->
     "/instances/{slug:instance}",
     auth=WRITE,
     response=InstanceOut,
-    summary="Rename or change GPU class",
+    summary="Rename, change GPU class or project",
     openapi_extra=IF_MATCH,
 )
 def change_instance(request: ApiRequest, tenant: Path[str], instance: Path[str], wanted: ChangeIn) -> InstanceOut:
@@ -120,6 +126,8 @@ def change_instance(request: ApiRequest, tenant: Path[str], instance: Path[str],
             operations.change_gpu_class(instance=row.instance, by=membership, gpu_class=gpu_class)
         if wanted.name is not None:
             operations.rename_instance(instance=row.instance, by=membership, name=wanted.name)
+        if wanted.project is not None:
+            change_tag(instance=row.instance, by=membership, tag=wanted.project)
     return answered(request, membership, instance)
 
 
@@ -163,6 +171,8 @@ def _filtered(membership: Membership, wanted: InstanceFilter) -> QuerySet[Instan
         found = found.filter(name__iexact=wanted.name)
     if wanted.engine:
         found = found.filter(engine_version__engine__slug=wanted.engine)
+    if wanted.project is not None:
+        found = found.filter(tag=wanted.project)
     return found.filter(gpu_class__slug=wanted.gpu_class) if wanted.gpu_class else found
 
 

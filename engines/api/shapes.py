@@ -72,6 +72,7 @@ class InstanceOut(Output):
     gpu_class: Named
     cluster: Named
     volume: VolumeRef
+    project: str = Field(description="What its costs are for; empty: nothing in particular.")
     state: str = Field(description="What was last seen; `deleting` is the last that can be.")
     desired_state: str = Field(description="What was asked for: running, stopped or deleted.")
     status: str = Field(description="Both in one word, for people.")
@@ -110,6 +111,7 @@ def show(row: InstanceRow) -> InstanceOut:
         gpu_class=Named(slug=instance.gpu_class.slug, name=instance.gpu_class.name),
         cluster=Named(slug=instance.cluster.slug, name=instance.cluster.name),
         volume=VolumeRef(id=instance.volume.slug, name=instance.volume.name, size_gib=instance.volume.size_gib),
+        project=instance.tag,
         state=instance.state,
         desired_state=instance.desired_state,
         status=str(face.word),
@@ -131,7 +133,7 @@ def show(row: InstanceRow) -> InstanceOut:
 
 def version_of(instance: Instance) -> str:
     """Name what people have asked of it: all that If-Match compares. What the cluster did meanwhile changes nothing."""
-    chosen = f"{instance.name}\n{instance.owner_id}\n{instance.gpu_class_id}"
+    chosen = f"{instance.name}\n{instance.owner_id}\n{instance.gpu_class_id}\n{instance.tag}"
     return f"{instance.generation}-{zlib.crc32(chosen.encode()):08x}"
 
 

@@ -18,6 +18,7 @@ from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceE
 from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_instance, lock_tenant
 from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
+from engines.operations.tags import note_tag, spelled
 from engines.operations.wishes import record_wish, wish
 from engines.quotas import standing_of
 from engines.reasons import Reason
@@ -49,23 +50,23 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
     cluster: Cluster | None = None,
     volume: Volume | None = None,
     size_gib: int = 50,
+    tag: str = "",
 ) -> Instance:
-    """Ask for a running instance with a volume of its own, or with an existing one; the reconciler does the rest."""
+    """Ask for a running instance with a volume of its own, or with an existing one; the reconciler does the rest.
+
+    `tag`: the project that its costs are for.
+    """
     access.require(membership, Action.LAUNCH)
     tenant = lock_tenant(membership.tenant_id)
     wanted = launch_of(membership.user_id, gpu_class, size_gib=0 if volume else size_gib)
     standing_of(tenant, membership.user).require(wanted, classes=[gpu_class])
-    if engine_version.status == EngineVersion.Status.DRAFT:
-        raise Unavailable(_("This engine version is not published."))
-    if engine_version.engine.hidden:
-        raise Unavailable(_("%(engine)s is no longer offered. Choose another engine.") % {"engine": engine_version.engine.name})
-    require_fitting_class(engine_version, gpu_class)
+    _require_offered(engine_version, gpu_class)
     if volume is not None:
         volume = _free_volume(membership, volume)
         require_compatible_data(volume, engine_version)
     there, pool = (volume.cluster, volume.pool) if volume else (cluster, "")
     place = choose_place(engine_version, gpu_class, tenant=tenant, wanted=there, pool=pool)
-    name = _free_name(tenant, name)
+    name, tag = _free_name(tenant, name), spelled(tenant, tag)
     owner = membership.user
     if volume is None:
         volume = Volume.objects.create(
@@ -87,17 +88,20 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
                 cluster=place.cluster,
                 pool=place.pool,
                 volume=volume,
+                tag=tag,
                 reason=Reason.LAUNCHED,
                 wish_reason=Reason.LAUNCHED,
             )
     except IntegrityError as error:
         raise NameTaken(_("Somebody else took this name or volume a moment ago. Choose another.")) from error
+    note_tag(volume, tag, at=timezone.now())
     if volume.owner_id != owner.pk:
         instance.log(
             InstanceEvent.Kind.WISH, Reason.COLLEAGUES_DATA, by=membership.user, evidence=f"{volume.name} ({volume.owner})"
         )
     record_wish(instance, Reason.LAUNCHED, by=membership.user)
     details = {"engine": str(engine_version), "gpu_class": gpu_class.slug, "cluster": place.cluster.slug, "volume": volume.name}
+    details |= {"project": tag} if tag else {}
     record_instance("instance.launched", instance, membership, **details)
     return instance
 
@@ -201,6 +205,14 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
+
+
+def _require_offered(version: EngineVersion, gpu_class: GpuClass) -> None:
+    if version.status == EngineVersion.Status.DRAFT:
+        raise Unavailable(_("This engine version is not published."))
+    if version.engine.hidden:
+        raise Unavailable(_("%(engine)s is no longer offered. Choose another engine.") % {"engine": version.engine.name})
+    require_fitting_class(version, gpu_class)
 
 
 def _cancel(instance: Instance, by: Membership) -> None:

@@ -47,6 +47,7 @@ class Choices:
     size_gib: str
     name: str
     suggested: str
+    tag: str
 
     @property
     def runnable_engines(self) -> list[EngineOption]:
@@ -91,6 +92,7 @@ class Choices:
             "size_gib": self.size_gib,
             "volume": self.volume.slug if self.volume else "",
             "name": self.name,
+            "tag": self.tag,
         }
 
 
@@ -135,6 +137,7 @@ def choices_of(membership: Membership, standing: Standing, engines: Sequence[Eng
         size_gib=wanted.get("size_gib") or str(last.volume.size_gib if last else DEFAULT_SIZE_GIB),
         name=suggested if typed in {"", wanted.get("suggested", "")} else typed,
         suggested=suggested,
+        tag=wanted.get("tag", last.tag if last else ""),
     )
 
 

@@ -4,8 +4,9 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from engines.forms import GpuClassForm, RenameForm
+from engines.forms import GpuClassForm, RenameForm, TagForm
 from engines.operations import instances as operations
+from engines.operations.tags import change_tag as change_its_tag
 from engines.queries.instances import instance_in
 from engines.views.instance_page import Bound, operable, show_page, submit, tabs_for
 from engines.views.membership import LiveRequest, live_member
@@ -32,6 +33,19 @@ def rename(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
         operations.rename_instance(instance=row.instance, by=membership, name=form.cleaned_data["name"])
 
     return submit(request, (membership, row), Bound("rename_form", form, field="name"), apply)
+
+
+@require_POST
+@login_required
+def change_tag(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
+    """Let its costs be for another project from now on."""
+    membership, row = operable(request, tenant_slug, slug)
+    form = TagForm(request.POST)
+
+    def apply() -> None:
+        change_its_tag(instance=row.instance, by=membership, tag=form.cleaned_data["tag"])
+
+    return submit(request, (membership, row), Bound("tag_form", form, field="tag"), apply)
 
 
 @require_POST

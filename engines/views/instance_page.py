@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy
 
 from engines import fragments
 from engines.file_room import room_in
-from engines.forms import GpuClassForm, RenameForm
+from engines.forms import GpuClassForm, RenameForm, TagForm
 from engines.queries.instances import InstanceRow, instance_in
 from engines.queries.limits import limits_on
 from engines.queries.logs import log_of
+from engines.queries.projects import projects_of
 from engines.queries.sharing import share_of, shares_of
 from engines.queries.timeline import timeline_of
 from engines.queries.volumes import volume_of
@@ -120,8 +121,13 @@ def _access(_membership: Membership, row: InstanceRow) -> dict[str, object]:
     return {"shares": shares_of(row.instance), "share_form": ShareForm(instance=row.instance), "ends": ENDS}
 
 
-def _settings(_membership: Membership, row: InstanceRow) -> dict[str, object]:
-    return {"rename_form": RenameForm(initial={"name": row.instance.name}), "class_form": GpuClassForm(instance=row.instance)}
+def _settings(membership: Membership, row: InstanceRow) -> dict[str, object]:
+    return {
+        "rename_form": RenameForm(initial={"name": row.instance.name}),
+        "tag_form": TagForm(initial={"tag": row.instance.tag}),
+        "projects": projects_of(membership),
+        "class_form": GpuClassForm(instance=row.instance),
+    }
 
 
 # What only this tab shows.

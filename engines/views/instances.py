@@ -28,14 +28,18 @@ def index(request: LiveRequest, tenant_slug: str) -> HttpResponse:
     everything = instance_rows(membership)
     chosen = request.GET.get("state", "")
     group = Group(chosen) if chosen in set(Group) else None
-    rows = [row for row in everything if group is None or row.face.group == group]
-    counts = group_counts(everything)
+    project = request.GET.get("project", "")
+    of_project = [row for row in everything if project in {"", row.instance.tag}]
+    rows = [row for row in of_project if group is None or row.face.group == group]
+    counts = group_counts(of_project)
     context = {
         "membership": membership,
         "rows": rows,
         "instances": [row.instance for row in rows],
         "group": group,
-        "total": len(everything),
+        "project": project,
+        "known": len(everything),
+        "total": len(of_project),
         "filters": [(each, GROUP_NAMES[each], counts[each]) for each in Group] if len(everything) >= FILTERS_FROM else [],
         "may_launch": access.may(membership, Action.LAUNCH),
     }

@@ -14,6 +14,7 @@ from engines.operations.instances import launch_instance
 from engines.queries.choices import Choices, choices_of, launchable
 from engines.queries.launching import offered_engines
 from engines.queries.limits import tightest
+from engines.queries.projects import projects_of
 from engines.quotas import Standing, standing_of
 from tenants import access
 from tenants.access import Action
@@ -55,6 +56,7 @@ def _launched(membership: Membership, form: LaunchForm) -> bool:
             name=cleaned["name"],
             volume=chosen.volume,
             size_gib=cleaned["size_gib"] or 50,
+            tag=cleaned["tag"],
         )
     except NotAllowed:
         raise
@@ -74,7 +76,13 @@ def _page(request: PortalRequest, membership: Membership, refused: LaunchForm | 
     standing = standing_of(membership.tenant, membership.user)
     choices = choices_of(membership, standing, engines, wanted)
     form = refused or LaunchForm(initial=choices.initial)
-    context = {"membership": membership, "choices": choices, "form": form, **_limits(standing, choices)}
+    context = {
+        "membership": membership,
+        "choices": choices,
+        "form": form,
+        "projects": projects_of(membership),
+        **_limits(standing, choices),
+    }
     return render(request, "engines/launch.html", context, status=422 if form.errors else 200)
 
 

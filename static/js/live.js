@@ -78,6 +78,7 @@ function place(fresh) {
     return;
   }
   if (list.dataset.group && list.dataset.group !== fresh.dataset.group) return;
+  if (list.dataset.project && list.dataset.project !== fresh.dataset.project) return;
   list.prepend(fresh);
   window.htmx.process(fresh);
   mark(fresh);

@@ -58,6 +58,7 @@ KINDS: Mapping[str, str | Promise] = {
     "instance.share_changed": _("changed the end of a share"),
     "instance.share_ended": _("ended a share"),
     "instance.shared": _("shared an engine"),
+    "instance.tag_changed": _("changed the project of an engine"),
     "instance.visited": _("entered an engine"),
     "instance.when_free": _("asked to release an engine once it is free"),
     "invitation.accepted": _("accepted an invitation"),

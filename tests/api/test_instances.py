@@ -35,3 +35,19 @@ def test_two_hundred_take_as_many_queries_as_one(
     with django_assert_num_queries(3):
         found = alices("GET", "/tenants/acme/instances?limit=200").json()
     assert len(found["items"]) == 200
+
+
+def test_programs_launch_for_a_project_change_and_find_it(
+    alices: Program, cluster: Cluster, engine_version: EngineVersion, gpu_class: GpuClass
+) -> None:
+    wanted = {"engine": "double", "gpu_class": "cpu-small", "project": "Spring"}
+    made = alices("POST", "/tenants/acme/instances", wanted).json()
+    assert made["project"] == "Spring"
+    path = f"/tenants/acme/instances/{made['id']}"
+    etag = alices("GET", path)["ETag"]
+    assert alices("PATCH", path, {"project": "Autumn"}).json()["project"] == "Autumn"
+    assert alices("PATCH", path, {"project": "Winter"}, If_Match=etag).status_code == 412
+    refused = alices("PATCH", path, {"project": 'a"b'})
+    assert (refused.status_code, refused.json()["code"]) == (409, "unavailable")
+    found = [alices("GET", f"/tenants/acme/instances?project={each}").json()["items"] for each in ("Autumn", "Spring", "")]
+    assert [len(items) for items in found] == [1, 0, 0]
