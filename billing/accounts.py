@@ -61,6 +61,11 @@ def lock_accounts(tenant_ids: Collection[int]) -> list[BillingAccount]:
     return list(rows.order_by("pk"))
 
 
+def posted_to(tenant_id: int) -> datetime | None:
+    """Return when charges were last posted for the tenant, or None. As of that moment the books read the same for ever."""
+    return BillingAccount.objects.filter(pk=tenant_id).values_list("posted_to", flat=True).first()
+
+
 @transaction.atomic
 def set_terms(*, tenant: Tenant, now: datetime, time_zone: str | None = None, currency: str | None = None) -> BillingTerms:
     """Let the account's days be those of another zone, or its prices those in another currency: from its next month on.

@@ -12,11 +12,12 @@ from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext as _
 
 from billing import digests
+from billing.accounts import lock_accounts
 from billing.errors import ClosingRefused
 from billing.manual import manual_row
 from billing.models import BillingPeriod, Charge, Meter, UsageInterval, VolumeMeter
 from billing.money import minor_digits, round_half_even
-from billing.rollups import Touched, replace_touched
+from billing.posting import post_one
 from billing.verifying import sums_that_differ
 from tenants.models import User
 
@@ -62,7 +63,8 @@ def close_period(*, period: BillingPeriod, now: datetime, by: User | None = None
 
     Of two who close at once, the second is refused.
     """
-    # The period before the account, as those who post take them.
+    # The account before the period, as those who post take them.
+    lock_accounts([period.tenant_id])
     period = BillingPeriod.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=period.pk)
     kept_open = blockers(period, now=now)
     if kept_open:
@@ -93,8 +95,7 @@ def _round(period: BillingPeriod, now: datetime) -> None:
     if payable == total:
         return
     row = manual_row(period, Charge.Category.ADJUSTMENT, payable - total, reason="Rounding", at=period.starts_at, posted_at=now)
-    row.save(force_insert=True)
-    replace_touched(Touched.by([row]))
+    post_one(row)
 
 
 def _blockers(period: BillingPeriod, now: datetime) -> Iterator[Blocker]:

@@ -12,7 +12,7 @@ from billing.errors import PostingRefused
 from billing.models import BillingPeriod, Charge
 from billing.money import PLACES, round_half_even
 from billing.periods import Month
-from billing.rollups import Touched, replace_touched
+from billing.posting import post_one
 from tenants.models import Tenant, User
 
 LIMIT = Decimal(10) ** 9
@@ -47,9 +47,7 @@ def _post(category: str, tenant: Tenant, amount: Decimal, reason: str, now: date
     day = calendars[tenant.pk].day_of(at)
     row = manual_row(period, category, amount, reason=reason, at=at, posted_at=now)
     row.day, row.posted_by = day, by
-    row.save(force_insert=True)
-    replace_touched(Touched.by([row]))
-    return row
+    return post_one(row)
 
 
 def manual_row(

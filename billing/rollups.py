@@ -1,7 +1,7 @@
 """Keeping the sums what the charges come to: replaced bucket by bucket in the transaction that posts, never counted up.
 
 A bucket of days is one instance's or volume's day (or a tenant's own, for credits and the like); one of months an owner's month.
-Whoever posts holds the locks of the meters concerned, and takes those of the accounts here: for the rest of the transaction.
+Whoever posts holds the locks of the meters and of the accounts concerned (`posting`), for the rest of the transaction.
 """
 
 import uuid
@@ -13,7 +13,6 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from billing.accounts import lock_accounts
 from billing.models import Charge
 
 _DIMENSIONS = (
@@ -102,10 +101,7 @@ class Touched:
 
 
 def replace_touched(touched: Touched) -> None:
-    """Work the sums of these buckets out anew."""
-    if not touched.months:
-        return
-    lock_accounts({tenant_id for tenant_id, _owner, _month in touched.months})
+    """Work the sums of these buckets out anew. Their accounts are locked."""
     with connection.cursor() as cursor:
         for statements, buckets in ((_INSTANCES, touched.instances), (_VOLUMES, touched.volumes), (_TENANTS, touched.tenants)):
             _replace(cursor, statements, ("subjects", "days"), buckets)

@@ -20,6 +20,8 @@ class BillingAccount(models.Model):
         verbose_name=_("budget owner"),
         help_text=_("Who answers for what is spent."),
     )
+    # When charges were last posted, by `posting` alone: what was posted until then never changes, and what comes later is later.
+    posted_to = models.DateTimeField(_("posted up to"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("billing account")

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Q, Sum
 from pytest_django import DjangoAssertNumQueries
 
-from billing.accounts import calendar_of
+from billing.accounts import calendar_of, posted_to
 from billing.allocation import Asked, Part, SeveralCurrencies, allocate, charges
 from billing.dimensions import read_filter
 from billing.money import Money
@@ -122,7 +122,7 @@ def test_every_way_to_add_up_agrees(books: None, acme: Tenant, by: tuple[str, ..
     asked = Asked(window, by=by, conditions=read_filter(wanted))
     scope, calendar = Q(tenant=acme.pk), calendar_of(acme)
     from_sums = allocate(scope, asked, calendar)
-    assert allocate(scope, asked, calendar, as_of=NOW) == from_sums
+    assert allocate(scope, asked, calendar, as_of=posted_to(acme.pk)) == from_sums
     of_lines = charges(scope, asked, calendar).aggregate(total=Sum("amount"), listed=Sum("list_amount"))
     found = [each for part in from_sums for each in part.allocations]
     assert sum(each.amount for each in found) == of_lines["total"]
@@ -157,11 +157,11 @@ def test_estimates_alone(books: None, acme: Tenant) -> None:
 
 
 def test_as_of_the_past(books: None, acme: Tenant) -> None:
-    later = moment("2026-03-10T14:20:00")
-    settle_due(now=later)
+    then = posted_to(acme.pk)
+    settle_due(now=moment("2026-03-10T14:20:00"))
     scope, calendar, asked = Q(tenant=acme.pk), calendar_of(acme), Asked(MARCH)
     assert rows(allocate(scope, asked, calendar)) == [("2026-03-01", "", "8.916666667")]
-    assert rows(allocate(scope, asked, calendar, as_of=NOW)) == [("2026-03-01", "", "3.916666667")]
+    assert rows(allocate(scope, asked, calendar, as_of=then)) == [("2026-03-01", "", "3.916666667")]
 
 
 def test_large_volumes_do_not_overflow(acme: Tenant, make_running: Callable[..., Instance]) -> None:
@@ -170,7 +170,7 @@ def test_large_volumes_do_not_overflow(acme: Tenant, make_running: Callable[...,
     note_volume(poster.volume, VolumeFact.Kind.PROVISIONED, at=moment("2026-03-01T00:00:00"))
     settle_due(now=NOW)
     scope, calendar, asked = Q(tenant=acme.pk), calendar_of(acme), Asked(MARCH, by=("volume",))
-    found = allocate(scope, asked, calendar, as_of=NOW)
+    found = allocate(scope, asked, calendar, as_of=posted_to(acme.pk))
     assert found == allocate(scope, asked, calendar)
     (of_volume,) = found[0].allocations
     assert of_volume.of("storage").milli_unit_seconds == 9 * 86_400 * 1000 * poster.volume.size_gib

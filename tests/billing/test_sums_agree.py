@@ -123,7 +123,7 @@ def test_nobody_watched(poster: Instance, anna_in_acme: Membership) -> None:
     settle_due(now=NOW)
     after = agreed(anna_in_acme, NOW)
     gained = Decimal(after[0]) - Decimal(before[0])
-    stored = sum(row.amount for row in Charge.objects.filter(category="storage", posted_at=NOW))
+    stored = sum(row.amount for row in Charge.objects.filter(category="storage", posted_at__gte=NOW))
     assert gained - stored == Decimal("1.508333334")  # 300 s became 2472 s
 
 
@@ -161,4 +161,4 @@ def test_a_month_is_closed_and_corrected(poster: Instance, anna_in_acme: Members
     invoices = {each.key[0]: each.amount for each in sums.by_month(Q(), MONTH, FOLLOWING, by=("period__month",))}
     assert invoices[MONTH.first_day] == period.amount
     assert invoices[FOLLOWING.first_day] == Decimal(before[1]) + Decimal("1.000694445")
-    assert {row.is_correction for row in Charge.objects.filter(posted_at=later, kind="reversal")} == {True}
+    assert {row.is_correction for row in Charge.objects.filter(kind="reversal")} == {True}
