@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -26,6 +25,7 @@ from engines.operations.versions import FIXED_FIELDS
 from engines.states import InstanceState
 from tenants.console.audited import AuditedAdmin
 from tenants.errors import PortalError
+from tenants.read_only import ReadOnlyInline
 
 OFFERED: dict[str, set[str]] = {
     "publish-one": {"draft", "deprecated"},
@@ -47,21 +47,12 @@ def _each(request: HttpRequest, versions: Iterable[EngineVersion], operation: Ca
             messages.success(request, f"{done}: {result or version}")
 
 
-class VersionInline(TabularInline):
+class VersionInline(ReadOnlyInline):
     """The versions at a glance; each has a page of its own to be changed on."""
 
     model = EngineVersion
     fields = readonly_fields = ("version", "title", "status_badge", "is_default", "released_at")
-    extra = 0
-    can_delete = False
     show_change_link = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description=_("status"))
     def status_badge(self, version: EngineVersion) -> SafeString:

@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -30,6 +29,7 @@ from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
 from tenants.models import Membership
+from tenants.read_only import ReadOnlyInline
 
 OFFERED: dict[str, frozenset[str]] = {
     "pause-one": frozenset({InstanceState.RUNNING, *COMING_UP}),
@@ -84,21 +84,12 @@ class AgeFilter(DropdownFilter):
         return queryset if less_than is None else queryset.filter(state_since__gt=now - timedelta(hours=less_than))
 
 
-class EventInline(TabularInline):
+class EventInline(ReadOnlyInline):
     model = InstanceEvent
     fields = readonly_fields = ("at", "kind", "move", "why", "actor", "evidence")
     ordering = ("-pk",)
-    extra = 0
     per_page = 20
-    can_delete = False
     hide_title = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InstanceEvent]:
         return super().get_queryset(request).select_related("actor")

@@ -28,6 +28,7 @@ from tenants.quotas.amounts import AmountField, clean_amount
 from tenants.quotas.measures import Measure, Scope, shown, to_number
 from tenants.quotas.models import REASON_LENGTH, Quota, QuotaRequest, QuotaRequestStep
 from tenants.quotas.operations import remove_quota, set_quota
+from tenants.read_only import ReadOnlyInline
 
 
 class CeilingForm(forms.ModelForm):
@@ -111,22 +112,15 @@ class WordForm(ActionForm):
     )
 
 
-class StepInline(TabularInline):
+class StepInline(ReadOnlyInline):
     model = QuotaRequestStep
-    extra = 0
-    can_delete = False
     hide_title = True
+    tab = False
     fields = readonly_fields = ("at", "kind", "by", "by_operator", "much", "word")
 
     @display(description=gettext_lazy("how much"))
     def much(self, step: QuotaRequestStep) -> str:
         return "–" if step.amount is None else shown(step.request.measure, step.amount)
-
-    def has_add_permission(self, request: HttpRequest, obj: QuotaRequest | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: QuotaRequest | None = None) -> bool:
-        return False
 
 
 class WordDialog(BaseDialogForm):

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -25,6 +24,7 @@ from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
 from tenants.quotas.admin import CeilingInline, save_ceilings
 from tenants.quotas.models import Quota
+from tenants.read_only import ReadOnlyInline
 from tenants.team import operations, operations_tenant
 
 CHANGE = "tenants.change_tenant"
@@ -52,21 +52,12 @@ def _or_say(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpRespo
         return redirect(request.get_full_path())
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(ReadOnlyInline):
     """Who belongs to whom, to look at: a role is changed on the membership's own page."""
 
     model = Membership
     fields = readonly_fields = ("user", "tenant", "role", "created_at", "last_seen_at")
-    extra = 0
-    can_delete = False
     show_change_link = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "tenant")
