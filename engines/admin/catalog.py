@@ -16,7 +16,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import detail_action
 from engines.admin.badges import badge
 from engines.admin.schema_form import EngineVersionForm
 from engines.models import Engine, EngineVersion
@@ -24,6 +23,7 @@ from engines.operations import versions as operations
 from engines.operations.versions import FIXED_FIELDS
 from engines.states import InstanceState
 from tenants.console.audited import AuditedAdmin
+from tenants.console.buttons import dialog_button
 from tenants.errors import PortalError
 from tenants.read_only import ReadOnlyInline
 
@@ -174,41 +174,43 @@ class EngineVersionAdmin(AuditedAdmin):
     def copy_to_draft(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.copy_version, gettext("Copied to a draft"))
 
-    publish_one = detail_action(
+    publish_one = dialog_button(
         "publish_one",
         title=_("Publish"),
         icon="publish",
         ask=_("Publish this version?"),
         consequence=_("Everybody can launch it from then on, and what it runs no longer changes."),
-        run=lambda request, version: _each(request, [version], operations.publish_version, gettext("Published")),
+        run=lambda request, version, _filled: _each(request, [version], operations.publish_version, gettext("Published")),
         permissions=["change"],
         variant=ActionVariant.PRIMARY,
     )
-    make_default_one = detail_action(
+    make_default_one = dialog_button(
         "make_default_one",
         title=_("Make the default"),
         icon="star",
         ask=_("Make this version the default?"),
         consequence=_("Artists who pick no version get this one at their next launch. What runs is not touched."),
-        run=lambda request, version: _each(request, [version], operations.make_default_version, gettext("Now the default")),
+        run=lambda request, version, _filled: _each(
+            request, [version], operations.make_default_version, gettext("Now the default")
+        ),
         permissions=["change"],
     )
-    deprecate_one = detail_action(
+    deprecate_one = dialog_button(
         "deprecate_one",
         title=_("Deprecate"),
         icon="do_not_disturb_on",
         ask=_("Deprecate this version?"),
         consequence=_("It is no longer recommended. Instances that use it go on."),
-        run=lambda request, version: _each(request, [version], operations.deprecate_version, gettext("Deprecated")),
+        run=lambda request, version, _filled: _each(request, [version], operations.deprecate_version, gettext("Deprecated")),
         permissions=["change"],
     )
-    copy_one = detail_action(
+    copy_one = dialog_button(
         "copy_one",
         title=_("Copy to a new draft"),
         icon="content_copy",
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
-        run=lambda request, version: _each(request, [version], operations.copy_version, gettext("Copied to a draft")),
+        run=lambda request, version, _filled: _each(request, [version], operations.copy_version, gettext("Copied to a draft")),
         permissions=["copy"],
     )
 

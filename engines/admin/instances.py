@@ -21,13 +21,14 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import detail_action, operate
+from engines.admin.acting import operate
 from engines.admin.badges import badge
 from engines.admin.words import STATE_WORDS, StateFilter, transition_words
 from engines.admin.writing import WritingAdmin
 from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
+from tenants.console.buttons import dialog_button
 from tenants.models import Membership
 from tenants.read_only import ReadOnlyInline
 
@@ -213,41 +214,41 @@ class InstanceAdmin(WritingAdmin):
         }
         return TemplateResponse(request, "admin/engines/delete_instances.html", context)
 
-    pause_one = detail_action(
+    pause_one = dialog_button(
         "pause_one",
         title=_("Pause"),
         icon="pause",
         ask=_("Pause this instance?"),
         consequence=_("Its work in progress ends; its data is kept and its GPU becomes free."),
-        run=lambda request, instance: operate(request, [instance], _pause, gettext("Asked to pause")),
+        run=lambda request, instance, _filled: operate(request, [instance], _pause, gettext("Asked to pause")),
         permissions=["operate"],
     )
-    resume_one = detail_action(
+    resume_one = dialog_button(
         "resume_one",
         title=_("Resume"),
         icon="play_arrow",
         ask=_("Resume this instance?"),
         consequence=_("It takes a GPU and is charged to its tenant from then on."),
-        run=lambda request, instance: operate(request, [instance], _resume, gettext("Asked to resume")),
+        run=lambda request, instance, _filled: operate(request, [instance], _resume, gettext("Asked to resume")),
         permissions=["operate"],
         variant=ActionVariant.PRIMARY,
     )
-    restart_one = detail_action(
+    restart_one = dialog_button(
         "restart_one",
         title=_("Restart"),
         icon="restart_alt",
         ask=_("Restart this instance?"),
         consequence=_("Its work in progress ends; it comes up again on the same data."),
-        run=lambda request, instance: operate(request, [instance], _restart, gettext("Asked to restart")),
+        run=lambda request, instance, _filled: operate(request, [instance], _restart, gettext("Asked to restart")),
         permissions=["operate"],
     )
-    delete_one = detail_action(
+    delete_one = dialog_button(
         "delete_one",
         title=_("Delete"),
         icon="delete",
         ask=_("Delete this instance?"),
         consequence=_("It stops and is removed for good. Its data is kept as a volume that can be attached to another instance."),
-        run=lambda request, instance: operate(request, [instance], _delete_keeping_data, gettext("Asked to delete")),
+        run=lambda request, instance, _filled: operate(request, [instance], _delete_keeping_data, gettext("Asked to delete")),
         permissions=["operate"],
         variant=ActionVariant.DANGER,
     )
