@@ -1,12 +1,15 @@
-"""How an operator's click becomes an operation, and refusals become messages."""
+"""How an operator's click becomes an operation, perhaps after a question, and refusals become messages."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from unfold.admin import ModelAdmin
 
+from engines.admin.words import STATE_WORDS
 from engines.models import Instance, Volume
 from tenants import access
 from tenants.errors import PortalError
@@ -34,3 +37,15 @@ def operate(request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Ro
         messages.warning(request, sentence)
     if len(refusals) > MAX_REFUSALS_SHOWN:
         messages.warning(request, _("%(count)d more were refused.") % {"count": len(refusals) - MAX_REFUSALS_SHOWN})
+
+
+def ask_about(
+    model_admin: ModelAdmin, request: HttpRequest, instances: Iterable[Instance], question: str, context: dict[str, Any]
+) -> HttpResponse:
+    """Show the chosen instances with a question before an action of their list; what is `confirmed` comes back to the action.
+
+    `question` names a template that extends chosen_instances.html; `context` holds what that shows, its `title` and the `action`.
+    """
+    shared = model_admin.admin_site.each_context(request) | {"opts": model_admin.opts, "media": model_admin.media}
+    chosen = [(instance, STATE_WORDS[instance.state]) for instance in instances]
+    return TemplateResponse(request, f"admin/engines/{question}.html", shared | {"instances": chosen} | context)

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -21,7 +20,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import operate
+from engines.admin.acting import ask_about, operate
 from engines.admin.badges import badge
 from engines.admin.words import STATE_WORDS, StateFilter, transition_words
 from engines.admin.writing import WritingAdmin
@@ -203,16 +202,8 @@ class InstanceAdmin(WritingAdmin):
         if "confirmed" in request.POST:
             operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, gettext("Asked to delete"))
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Delete instances"),
-            "opts": self.opts,
-            "instances": [(instance, STATE_WORDS[instance.state]) for instance in queryset],
-            "action": name,
-            "keep_volume": keep_volume,
-            "media": self.media,
-        }
-        return TemplateResponse(request, "admin/engines/delete_instances.html", context)
+        context = {"title": _("Delete instances"), "action": name, "keep_volume": keep_volume}
+        return ask_about(self, request, queryset, "delete_instances", context)
 
     pause_one = dialog_button(
         "pause_one",
