@@ -40,7 +40,7 @@ class WhatFilter(DropdownFilter):
 @admin.register(AuditEvent)
 class AuditEventAdmin(RecordAdmin):
     list_before_template = "admin/tenants/audit_tools.html"
-    list_display = ("at", "tenant", "actor", "behind", "did_shown", "subject_name", "via", "address")
+    list_display = ("at", "tenant", "actor", "behind", "did_shown", "thing_shown", "via", "address")
     list_filter = (
         WhatFilter,
         ("via", ChoicesDropdownFilter),
@@ -58,7 +58,7 @@ class AuditEventAdmin(RecordAdmin):
     fields = (
         ("at", "did_shown"),
         ("actor", "behind", "tenant"),
-        ("subject_kind", "subject_id", "subject_name"),
+        ("subject_kind", "subject_id", "thing_shown"),
         ("via", "address", "token"),
         "told",
         "kind",
@@ -67,6 +67,10 @@ class AuditEventAdmin(RecordAdmin):
     @display(description=_("what"), ordering="kind")
     def did_shown(self, event: AuditEvent) -> str:
         return event.did
+
+    @display(description=_("thing"), ordering="subject_name")
+    def thing_shown(self, event: AuditEvent) -> str:
+        return event.thing
 
     @display(description=_("details"))
     def told(self, event: AuditEvent) -> str:
