@@ -17,6 +17,7 @@ urlpatterns = [
         name="operator_tenant_export",
     ),
     path("admin/", admin.site.urls),
+    path("favicon.ico", tenant_views.favicon, name="favicon"),
     path("healthz", health.live, name="live"),
     path("readyz", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),

@@ -12,10 +12,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engines import hints, live
 from engines.models import Instance, InstanceEvent, Volume
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
+from engines.wishes import wish
 from tenants.models import Membership, acting, open_for_work
 
 log = logging.getLogger(__name__)
@@ -66,13 +66,8 @@ def _wish(rows: QuerySet[Instance], instance_id: UUID, *, desired_state: Desired
     """Write the portal's own wish, if what was read still holds under the lock of the instance."""
     Instance.objects.select_for_update(no_key=True).filter(pk=instance_id).values_list("pk").first()
     instance = rows.filter(pk=instance_id).first()
-    if instance is None:
-        return
-    generation = instance.generation + 1
-    Instance.objects.filter(pk=instance_id).update(desired_state=desired_state, generation=generation, wish_reason=reason)
-    instance.log(InstanceEvent.Kind.WISH, reason, generation=generation)
-    hints.reconcile_on_commit(instance_id)
-    live.announce_on_commit(instance)
+    if instance is not None:
+        wish(instance, reason, by=None, desired_state=desired_state)
 
 
 def _purge_volumes_of_deleted() -> None:

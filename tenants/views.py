@@ -4,6 +4,9 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
 from django.views.i18n import set_language
 
 from tenants import access
@@ -20,6 +23,13 @@ def home(request: HttpRequest) -> HttpResponse:
     last = request.session.get("last_tenant")
     chosen = next((tenant for tenant in tenants if tenant.slug == last), tenants[0])
     return redirect("instances", tenant_slug=chosen.slug)
+
+
+@require_safe
+@cache_control(public=True, max_age=86_400)
+def favicon(_request: HttpRequest) -> HttpResponse:
+    """Lead browsers and feed readers, which ask for this by themselves, to the icon that pages name."""
+    return redirect(static("icons/portal.svg"))
 
 
 def choose_language(request: HttpRequest) -> HttpResponse:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -67,6 +68,7 @@ NEEDS = {
     "account_reset_password_from_key_done": EVERYBODY,
     "account_set_password": SIGNED_IN,
     "account_signup": EVERYBODY,
+    "favicon": EVERYBODY,
     "gateway-authorize": VISITORS,
     "live": EVERYBODY,
     "metrics": TOKEN,
@@ -172,6 +174,12 @@ def test_other_routes_let_through_whom_they_are_for(
     nothing = {SIGN_IN} if kind == "anonymous" and NEEDS[name] != TOKEN else {403} if kind == "colleague" else {404}
     assert statuses == ({404} if NEEDS[name] == TOKEN else nothing)
     assert everything_written() == before
+
+
+def test_the_icon_that_browsers_ask_for_is_there(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (302, "/static/icons/portal.svg")
+    assert finders.find(answer["Location"].removeprefix("/static/"))
 
 
 @pytest.mark.parametrize(("header", "status"), [("", 404), ("Bearer wrong", 404), ("Bearer t0ken", 200)])

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from aigc_portal.api.problems import Problem, invalid
 from aigc_portal.api.schemas import Input
+from aigc_portal.keyset import behind
 
 LIMIT = 200
 M = TypeVar("M", bound=Model)
@@ -36,7 +37,8 @@ def page(rows: QuerySet[M], paging: Paging, *, by: str, show: Callable[[Sequence
     """
     column, newest_first = by.removeprefix("-"), by.startswith("-")
     if paging.cursor:
-        rows = rows.filter(_after(paging.cursor, column, "lt" if newest_first else "gt", rows.model))
+        value, pk = _last_seen(paging.cursor, column, rows.model)
+        rows = behind(rows, column, value, pk, newest_first=newest_first)
     sign = "-" if newest_first else ""
     found = list(rows.order_by(f"{sign}{column}", f"{sign}pk")[: paging.limit + 1])
     shown, more = found[: paging.limit], len(found) > paging.limit
@@ -68,14 +70,12 @@ def read_offset(cursor: str) -> int:
     return int(text)
 
 
-def _after(cursor: str, column: str, beyond: str, model: type[Model]) -> Q:
+def _last_seen(cursor: str, column: str, model: type[Model]) -> tuple[Any, Any]:
     value, pk = _read(cursor, 2)
     try:
-        value = _column(model, column).to_python(value)
-        pk = model._meta.pk.to_python(pk)  # noqa: SLF001 - Django's documented _meta
+        return _column(model, column).to_python(value), model._meta.pk.to_python(pk)  # noqa: SLF001 - Django's documented _meta
     except Exception as error:
         raise _bad_cursor() from error
-    return Q(**{f"{column}__{beyond}": value}) | Q(**{column: value, f"pk__{beyond}": pk})
 
 
 def _column(model: type[Model], path: str) -> Any:

@@ -1,21 +1,20 @@
-"""How an operator's click becomes an operation, and refusals become messages."""
+"""How an operator's click becomes an operation, perhaps after a question, and refusals become messages."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from django.contrib import messages
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django_htmx.http import HttpResponseClientRedirect
-from unfold.decorators import action
+from unfold.admin import ModelAdmin
 
+from engines.admin.words import STATE_WORDS
 from engines.models import Instance, Volume
 from tenants import access
 from tenants.errors import PortalError
 from tenants.models import Membership, User
-from tenants.read_only import ReadOnlyAdmin, change_permission
+from tenants.read_only import change_permission
 
 MAX_REFUSALS_SHOWN = 10
 _Row = TypeVar("_Row", Instance, Volume)
@@ -40,24 +39,13 @@ def operate(request: HttpRequest, rows: Iterable[_Row], operation: Callable[[_Ro
         messages.warning(request, _("%(count)d more were refused.") % {"count": len(refusals) - MAX_REFUSALS_SHOWN})
 
 
-def back_to(row: Model) -> HttpResponse:
-    """Show the row's page again, from within a dialog."""
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"  # noqa: SLF001 - Django's public name for it
-    return HttpResponseClientRedirect(reverse(name, args=[row.pk]))
+def ask_about(
+    model_admin: ModelAdmin, request: HttpRequest, instances: Iterable[Instance], question: str, context: dict[str, Any]
+) -> HttpResponse:
+    """Show the chosen instances with a question before an action of their list; what is `confirmed` comes back to the action.
 
-
-def detail_action(
-    name: str, *, title: Any, icon: str, ask: Any, consequence: Any, run: Callable[[HttpRequest, Any], object], **more: Any
-) -> Any:
-    """Make a button of a row's page that asks with the consequence named, and then posts. `name` is the attribute's own."""
-
-    def act(model_admin: ReadOnlyAdmin, request: HttpRequest, _form: object, object_id: str) -> HttpResponse:
-        row = model_admin.get_object(request, object_id)
-        if row is None:
-            raise Http404
-        run(request, row)
-        return back_to(row)
-
-    act.__name__ = name
-    dialog = {"title": ask, "description": consequence, "form_submit_text": title, "form_class": None}
-    return action(description=title, icon=icon, url_path=name.replace("_", "-"), dialog=dialog, **more)(act)
+    `question` names a template that extends chosen_instances.html; `context` holds what that shows, its `title` and the `action`.
+    """
+    shared = model_admin.admin_site.each_context(request) | {"opts": model_admin.opts, "media": model_admin.media}
+    chosen = [(instance, STATE_WORDS[instance.state]) for instance in instances]
+    return TemplateResponse(request, f"admin/engines/{question}.html", shared | {"instances": chosen} | context)

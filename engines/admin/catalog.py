@@ -12,12 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import detail_action
 from engines.admin.badges import badge
 from engines.admin.schema_form import EngineVersionForm
 from engines.models import Engine, EngineVersion
@@ -25,7 +23,9 @@ from engines.operations import versions as operations
 from engines.operations.versions import FIXED_FIELDS
 from engines.states import InstanceState
 from tenants.console.audited import AuditedAdmin
+from tenants.console.buttons import dialog_button
 from tenants.errors import PortalError
+from tenants.read_only import ReadOnlyInline
 
 OFFERED: dict[str, set[str]] = {
     "publish-one": {"draft", "deprecated"},
@@ -47,21 +47,12 @@ def _each(request: HttpRequest, versions: Iterable[EngineVersion], operation: Ca
             messages.success(request, f"{done}: {result or version}")
 
 
-class VersionInline(TabularInline):
+class VersionInline(ReadOnlyInline):
     """The versions at a glance; each has a page of its own to be changed on."""
 
     model = EngineVersion
     fields = readonly_fields = ("version", "title", "status_badge", "is_default", "released_at")
-    extra = 0
-    can_delete = False
     show_change_link = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description=_("status"))
     def status_badge(self, version: EngineVersion) -> SafeString:
@@ -183,41 +174,43 @@ class EngineVersionAdmin(AuditedAdmin):
     def copy_to_draft(self, request: HttpRequest, queryset: QuerySet[EngineVersion]) -> None:
         _each(request, queryset, operations.copy_version, gettext("Copied to a draft"))
 
-    publish_one = detail_action(
+    publish_one = dialog_button(
         "publish_one",
         title=_("Publish"),
         icon="publish",
         ask=_("Publish this version?"),
         consequence=_("Everybody can launch it from then on, and what it runs no longer changes."),
-        run=lambda request, version: _each(request, [version], operations.publish_version, gettext("Published")),
+        run=lambda request, version, _filled: _each(request, [version], operations.publish_version, gettext("Published")),
         permissions=["change"],
         variant=ActionVariant.PRIMARY,
     )
-    make_default_one = detail_action(
+    make_default_one = dialog_button(
         "make_default_one",
         title=_("Make the default"),
         icon="star",
         ask=_("Make this version the default?"),
         consequence=_("Artists who pick no version get this one at their next launch. What runs is not touched."),
-        run=lambda request, version: _each(request, [version], operations.make_default_version, gettext("Now the default")),
+        run=lambda request, version, _filled: _each(
+            request, [version], operations.make_default_version, gettext("Now the default")
+        ),
         permissions=["change"],
     )
-    deprecate_one = detail_action(
+    deprecate_one = dialog_button(
         "deprecate_one",
         title=_("Deprecate"),
         icon="do_not_disturb_on",
         ask=_("Deprecate this version?"),
         consequence=_("It is no longer recommended. Instances that use it go on."),
-        run=lambda request, version: _each(request, [version], operations.deprecate_version, gettext("Deprecated")),
+        run=lambda request, version, _filled: _each(request, [version], operations.deprecate_version, gettext("Deprecated")),
         permissions=["change"],
     )
-    copy_one = detail_action(
+    copy_one = dialog_button(
         "copy_one",
         title=_("Copy to a new draft"),
         icon="content_copy",
         ask=_("Copy this version to a new draft?"),
         consequence=_("The copy can be changed until it is published."),
-        run=lambda request, version: _each(request, [version], operations.copy_version, gettext("Copied to a draft")),
+        run=lambda request, version, _filled: _each(request, [version], operations.copy_version, gettext("Copied to a draft")),
         permissions=["copy"],
     )
 

@@ -13,7 +13,6 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
-from engines.admin.records import RecordAdmin
 from engines.idle.policy import Policy
 from engines.models import Engine, IdleRule, Schedule, Use
 from engines.models.idle import WEEKDAYS, day_bits
@@ -21,6 +20,7 @@ from engines.queries.idle import SENTENCES, policy_sentence
 from engines.queries.simulating import CHOICES, simulate
 from tenants.console.audited import AuditedAdmin
 from tenants.models import Tenant
+from tenants.read_only import RecordAdmin
 
 
 class IdleRuleForm(forms.ModelForm):

@@ -6,13 +6,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -22,14 +20,16 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from engines.admin.acting import detail_action, operate
+from engines.admin.acting import ask_about, operate
 from engines.admin.badges import badge
 from engines.admin.words import STATE_WORDS, StateFilter, transition_words
 from engines.admin.writing import WritingAdmin
 from engines.models import Instance, InstanceEvent
 from engines.operations import instances as operations
 from engines.states import COMING_UP, InstanceState
+from tenants.console.buttons import dialog_button
 from tenants.models import Membership
+from tenants.read_only import ReadOnlyInline
 
 OFFERED: dict[str, frozenset[str]] = {
     "pause-one": frozenset({InstanceState.RUNNING, *COMING_UP}),
@@ -84,21 +84,12 @@ class AgeFilter(DropdownFilter):
         return queryset if less_than is None else queryset.filter(state_since__gt=now - timedelta(hours=less_than))
 
 
-class EventInline(TabularInline):
+class EventInline(ReadOnlyInline):
     model = InstanceEvent
     fields = readonly_fields = ("at", "kind", "move", "why", "actor", "evidence")
     ordering = ("-pk",)
-    extra = 0
     per_page = 20
-    can_delete = False
     hide_title = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InstanceEvent]:
         return super().get_queryset(request).select_related("actor")
@@ -211,52 +202,44 @@ class InstanceAdmin(WritingAdmin):
         if "confirmed" in request.POST:
             operate(request, queryset, _delete_keeping_data if keep_volume else _delete_with_data, gettext("Asked to delete"))
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Delete instances"),
-            "opts": self.opts,
-            "instances": [(instance, STATE_WORDS[instance.state]) for instance in queryset],
-            "action": name,
-            "keep_volume": keep_volume,
-            "media": self.media,
-        }
-        return TemplateResponse(request, "admin/engines/delete_instances.html", context)
+        context = {"title": _("Delete instances"), "action": name, "keep_volume": keep_volume}
+        return ask_about(self, request, queryset, "delete_instances", context)
 
-    pause_one = detail_action(
+    pause_one = dialog_button(
         "pause_one",
         title=_("Pause"),
         icon="pause",
         ask=_("Pause this instance?"),
         consequence=_("Its work in progress ends; its data is kept and its GPU becomes free."),
-        run=lambda request, instance: operate(request, [instance], _pause, gettext("Asked to pause")),
+        run=lambda request, instance, _filled: operate(request, [instance], _pause, gettext("Asked to pause")),
         permissions=["operate"],
     )
-    resume_one = detail_action(
+    resume_one = dialog_button(
         "resume_one",
         title=_("Resume"),
         icon="play_arrow",
         ask=_("Resume this instance?"),
         consequence=_("It takes a GPU and is charged to its tenant from then on."),
-        run=lambda request, instance: operate(request, [instance], _resume, gettext("Asked to resume")),
+        run=lambda request, instance, _filled: operate(request, [instance], _resume, gettext("Asked to resume")),
         permissions=["operate"],
         variant=ActionVariant.PRIMARY,
     )
-    restart_one = detail_action(
+    restart_one = dialog_button(
         "restart_one",
         title=_("Restart"),
         icon="restart_alt",
         ask=_("Restart this instance?"),
         consequence=_("Its work in progress ends; it comes up again on the same data."),
-        run=lambda request, instance: operate(request, [instance], _restart, gettext("Asked to restart")),
+        run=lambda request, instance, _filled: operate(request, [instance], _restart, gettext("Asked to restart")),
         permissions=["operate"],
     )
-    delete_one = detail_action(
+    delete_one = dialog_button(
         "delete_one",
         title=_("Delete"),
         icon="delete",
         ask=_("Delete this instance?"),
         consequence=_("It stops and is removed for good. Its data is kept as a volume that can be attached to another instance."),
-        run=lambda request, instance: operate(request, [instance], _delete_keeping_data, gettext("Asked to delete")),
+        run=lambda request, instance, _filled: operate(request, [instance], _delete_keeping_data, gettext("Asked to delete")),
         permissions=["operate"],
         variant=ActionVariant.DANGER,
     )

@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -23,6 +22,7 @@ from engines.capacity import slots_taken
 from engines.clusters import config_problem
 from engines.models import Capacity, Cluster, GpuClass
 from tenants.console.audited import AuditedAdmin
+from tenants.read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
 def watcher_badge(watched_at: Any) -> SafeString:
@@ -97,23 +97,10 @@ class ClusterForm(ModelForm):
         return config
 
 
-class ReadOnlyCapacity:
+class CapacityInline(ReadOnlyInline):
     """The cluster itself says what it has: the watcher writes it down, and people change the cluster's configuration."""
 
-    def has_add_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        return False
-
-
-class CapacityInline(ReadOnlyCapacity, TabularInline):
     model = Capacity
-    extra = 0
-    tab = True
 
 
 @admin.register(Cluster)
@@ -151,7 +138,7 @@ class ClusterAdmin(ClusterTools):
 
 
 @admin.register(Capacity)
-class CapacityAdmin(ReadOnlyCapacity, AuditedAdmin):
+class CapacityAdmin(ReadOnlyAdmin):
     list_display = ("cluster", "pool", "gpu_class", "taken", "slots", "largest_node", "evidence")
     list_filter = (("cluster", RelatedDropdownFilter), ("gpu_class", RelatedDropdownFilter))
     list_filter_submit = True

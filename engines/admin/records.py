@@ -1,24 +1,13 @@
 """What happened: append-only rows, to look at."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from engines.admin.words import transition_words
 from engines.models import InstanceEvent, RunFact
-from tenants.read_only import ReadOnlyAdmin
-
-
-class RecordAdmin(ReadOnlyAdmin):
-    actions = None
-    list_filter_submit = True
-    list_per_page = 50
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related(*self.list_select_related)
+from tenants.read_only import RecordAdmin
 
 
 @admin.register(InstanceEvent)

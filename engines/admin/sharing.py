@@ -6,8 +6,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from engines.admin.records import RecordAdmin
 from engines.models import Handover, Share
+from tenants.read_only import RecordAdmin
 
 
 @admin.register(Share)

@@ -1,16 +1,16 @@
 """Writing to the owners of chosen instances, about maintenance for instance."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from engines.admin.acting import ask_about
 from engines.models import Instance
 from engines.operations.messages import LENGTH, write_to_owners
 from tenants.models import User
@@ -36,6 +36,5 @@ class WritingAdmin(ReadOnlyAdmin):
             said = ngettext("%(count)d owner was written to.", "%(count)d owners were written to.", count)
             messages.success(request, said % {"count": count})
             return None
-        context: dict[str, Any] = {"title": _("Write to owners"), "opts": self.opts, "instances": instances, "form": form}
-        shared = {**self.admin_site.each_context(request), "media": self.media}
-        return TemplateResponse(request, "admin/engines/write_to_owners.html", shared | context)
+        context = {"title": _("Write to owners"), "action": "write_to_owners", "form": form}
+        return ask_about(self, request, instances, "write_to_owners", context)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from engines import hints, live
+from engines import live
 from engines.amounts import launch_of, presence_of, run_of
 from engines.auditing import record_instance
 from engines.clusters import namespace_of
@@ -19,11 +19,11 @@ from engines.models.instance import NAME_LENGTH
 from engines.operations.locks import lock_instance, lock_tenant
 from engines.operations.placement import choose_place, require_compatible_data, require_fitting_class, require_turn
 from engines.operations.tags import note_tag, spelled
-from engines.operations.wishes import record_wish, wish
 from engines.quotas import standing_of
 from engines.reasons import Reason
 from engines.sharing import lock_shared_slots
 from engines.states import COMING_UP, DesiredState, InstanceState
+from engines.wishes import record_wish, wish
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible
@@ -190,10 +190,8 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     if given_up:
         instance.settled_generation = instance.generation  # choosing a class is not yet a retry
     instance.save(update_fields=["gpu_class", "pool", "generation", "settled_generation"])
-    instance.log(InstanceEvent.Kind.WISH, Reason.CLASS_CHANGED, by=by.user, evidence=f"{old} → {gpu_class}")
+    record_wish(instance, Reason.CLASS_CHANGED, by=by.user, evidence=f"{old} → {gpu_class}")
     record_instance("instance.class_changed", instance, by, **{"from": old.slug, "to": gpu_class.slug})
-    hints.reconcile_on_commit(instance.pk)
-    live.announce_on_commit(instance)
 
 
 @transaction.atomic

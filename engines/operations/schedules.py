@@ -11,10 +11,10 @@ from engines.idle.calendar import last_due
 from engines.models import Instance, InstanceEvent, Schedule, Use
 from engines.operations.instances import resume_instance
 from engines.operations.locks import lock_instance
-from engines.operations.wishes import wish
 from engines.reasons import Reason
 from engines.release.knowing import use_of
 from engines.states import DesiredState, InstanceState
+from engines.wishes import wish
 from tenants import access
 from tenants.access import Action
 from tenants.audit.operations import NOTHING, Subject, record

@@ -3,9 +3,9 @@
 from django.db import transaction
 
 from engines.models import Cluster, Instance
-from engines.operations.wishes import wish
 from engines.reasons import Reason
 from engines.states import DesiredState, InstanceState
+from engines.wishes import wish
 
 UP = frozenset({InstanceState.PROVISIONING, InstanceState.STARTING, InstanceState.RUNNING})
 

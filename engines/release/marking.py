@@ -17,13 +17,14 @@ from engines import hints, live
 from engines.activity.recorded import ActivityUnavailable, Recorded, read
 from engines.idle.decision import Decision, Known, Why, counted, decide
 from engines.idle.policy import Policy
-from engines.models import Instance, InstanceEvent, Use
+from engines.models import Instance, Use
 from engines.reasons import Reason
 from engines.release.asking import ask
 from engines.release.knowing import joined_use, known_of
 from engines.release.rules import policy_for
 from engines.release.telling import tell_released
 from engines.states import DesiredState, InstanceState
+from engines.wishes import wish
 
 log = logging.getLogger(__name__)
 NOTICE = timedelta(seconds=20)
@@ -113,13 +114,9 @@ def _release(instance: Instance, use: Use, decision: Decision, known: Known, *, 
     # In this order, as operations do: the instance, then its use.
     if not all(rows.select_for_update(of=("self",), no_key=True).first() for rows in (unmoved, unasked)):
         return False
-    reason, generation = REASONS[decision.why], instance.generation + 1
     unasked.update(releasing_since=None, when_free=False, stop_due_at=None)
-    unmoved.update(desired_state=DesiredState.STOPPED, generation=generation, wish_reason=reason)
-    instance.log(InstanceEvent.Kind.WISH, reason, evidence=evidence, generation=generation)
     tell_released(instance, decision, known, timezone.now())
-    hints.reconcile_on_commit(instance.pk)
-    live.announce_on_commit(instance)
+    wish(instance, REASONS[decision.why], by=None, evidence=evidence, desired_state=DesiredState.STOPPED)
     return True
 
 

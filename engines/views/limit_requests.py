@@ -7,11 +7,11 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from engines.limit_forms import AskForm, DecisionForm
-from engines.views.limits import limits_page
 from tenants import access
 from tenants.access import Action
 from tenants.errors import NotAllowed, NotVisible, PortalError
@@ -46,7 +46,7 @@ def withdraw(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     wanted = _request_in(membership, pk)
     if wanted.asker_id != membership.user_id:
         raise NotAllowed(_("Only whoever asked can withdraw a request."))
-    return _decide(request, membership, partial(operations.withdraw_request, request=wanted), _("The request is withdrawn."))
+    return _decide(request, membership, wanted, operations.withdraw_request, _("The request is withdrawn."))
 
 
 @require_POST
@@ -55,15 +55,12 @@ def approve(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     """Raise the limit."""
     membership, wanted, form = _decision(request, tenant_slug, pk)
     if not form.is_valid():
-        return limits_page(request, membership, refusal=" ".join(map(str, form.errors.get("amount", [_("That is too long.")]))))
+        messages.error(request, " ".join(map(str, form.errors.get("amount", [_("That is too long.")]))))
+        return _back_to(wanted)
     amount = form.cleaned_data["amount"]
-    apply = partial(
-        operations.approve_request,
-        request=wanted,
-        amount=wanted.wanted if amount is None else amount,
-        word=form.cleaned_data["word"],
-    )
-    return _decide(request, membership, apply, _("The limit is raised."))
+    granted = wanted.wanted if amount is None else amount
+    apply = partial(operations.approve_request, amount=granted, word=form.cleaned_data["word"])
+    return _decide(request, membership, wanted, apply, _("The limit is raised."))
 
 
 @require_POST
@@ -71,8 +68,9 @@ def approve(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
 def refuse(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     """Say no, and why."""
     membership, wanted, form = _decision(request, tenant_slug, pk)
-    apply = partial(operations.refuse_request, request=wanted, word=_word(form))
-    return _decide(request, membership, apply, _("The request is refused."))
+    return _decide(
+        request, membership, wanted, partial(operations.refuse_request, word=_word(form)), _("The request is refused.")
+    )
 
 
 @require_POST
@@ -80,8 +78,8 @@ def refuse(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
 def pass_on(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     """Leave it to operators."""
     membership, wanted, form = _decision(request, tenant_slug, pk)
-    apply = partial(operations.pass_on_request, request=wanted, word=_word(form))
-    return _decide(request, membership, apply, _("Operators have the request now."))
+    apply = partial(operations.pass_on_request, word=_word(form))
+    return _decide(request, membership, wanted, apply, _("Operators have the request now."))
 
 
 def _asked(membership: Membership, form: AskForm) -> bool:
@@ -111,12 +109,20 @@ def _request_in(membership: Membership, pk: int) -> QuotaRequest:
     return get_object_or_404(QuotaRequest.objects.select_related("tenant"), pk=pk, tenant=membership.tenant)
 
 
-def _decide(request: PortalRequest, membership: Membership, apply: Callable[..., None], done: str) -> HttpResponse:
+def _decide(
+    request: PortalRequest, membership: Membership, wanted: QuotaRequest, apply: Callable[..., None], done: str
+) -> HttpResponse:
     try:
-        apply(by=membership)
+        apply(by=membership, request=wanted)
     except (NotVisible, NotAllowed):
         raise
     except PortalError as refusal:
-        return limits_page(request, membership, refusal=str(refusal))
+        messages.error(request, str(refusal))
+        return _back_to(wanted)
     messages.success(request, done)
     return redirect("limits", membership.tenant.slug)
+
+
+def _back_to(wanted: QuotaRequest) -> HttpResponse:
+    """Show the request where it stands among the limits, at an address that can be loaded again."""
+    return redirect(f"{reverse('limits', args=[wanted.tenant.slug])}#request-{wanted.pk}")

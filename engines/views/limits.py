@@ -26,7 +26,7 @@ def index(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show all limits."""
     membership = member(request, tenant_slug)
     access.require(membership, Action.SEE_TEAM)
-    return limits_page(request, membership)
+    return _page(request, membership)
 
 
 @require_POST
@@ -45,7 +45,7 @@ def set_limit(request: PortalRequest, tenant_slug: str) -> HttpResponse:
         else:
             messages.success(request, _("The limit is set."))
             return redirect("limits", tenant_slug)
-    return limits_page(request, membership, form=form)
+    return _page(request, membership, form)
 
 
 @require_POST
@@ -59,10 +59,7 @@ def remove(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     return redirect("limits", tenant_slug)
 
 
-def limits_page(
-    request: PortalRequest, membership: Membership, *, form: LimitForm | None = None, refusal: str = ""
-) -> HttpResponse:
-    """Render the tab, with a form or an answer that was refused, if any."""
+def _page(request: PortalRequest, membership: Membership, form: LimitForm | None = None) -> HttpResponse:
     tenant, manages = membership.tenant, access.may(membership, Action.MANAGE_LIMITS)
     uses = all_uses(standing_of(tenant, membership.user))
     context = {
@@ -78,9 +75,8 @@ def limits_page(
         "may_manage": manages,
         "may_ask": access.may(membership, Action.LAUNCH),
         "form": form or (LimitForm(tenant=tenant) if manages else None),
-        "refusal": refusal,
     }
-    return render(request, "engines/limits/index.html", context, status=422 if form or refusal else 200)
+    return render(request, "engines/limits/index.html", context, status=422 if form else 200)
 
 
 def _pending(each: QuotaRequest) -> dict[str, object]:

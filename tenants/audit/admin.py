@@ -15,7 +15,7 @@ from tenants.audit.exports import export_audit
 from tenants.audit.models import AuditEvent
 from tenants.audit.queries import Wanted, kinds_by_group
 from tenants.models import User
-from tenants.read_only import ReadOnlyAdmin
+from tenants.read_only import RecordAdmin
 
 
 class WhatFilter(DropdownFilter):
@@ -38,10 +38,9 @@ class WhatFilter(DropdownFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
-    actions = None
+class AuditEventAdmin(RecordAdmin):
     list_before_template = "admin/tenants/audit_tools.html"
-    list_display = ("at", "tenant", "actor", "behind", "did_shown", "subject_name", "via", "address")
+    list_display = ("at", "tenant", "actor", "behind", "did_shown", "thing_shown", "via", "address")
     list_filter = (
         WhatFilter,
         ("via", ChoicesDropdownFilter),
@@ -50,9 +49,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         ("behind", AutocompleteSelectFilter),
         ("at", RangeDateTimeFilter),
     )
-    list_filter_submit = True
     list_fullwidth = True
-    list_per_page = 50
     list_select_related = ("tenant", "actor", "behind")
     date_hierarchy = "at"
     search_fields = ("subject_name", "subject_id", "actor__username", "behind__username", "tenant__name")
@@ -61,19 +58,19 @@ class AuditEventAdmin(ReadOnlyAdmin):
     fields = (
         ("at", "did_shown"),
         ("actor", "behind", "tenant"),
-        ("subject_kind", "subject_id", "subject_name"),
+        ("subject_kind", "subject_id", "thing_shown"),
         ("via", "address", "token"),
         "told",
         "kind",
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        """With the people and the tenant, in one query."""
-        return cast("QuerySet[AuditEvent]", super().get_queryset(request).select_related(*self.list_select_related))
-
     @display(description=_("what"), ordering="kind")
     def did_shown(self, event: AuditEvent) -> str:
         return event.did
+
+    @display(description=_("thing"), ordering="subject_name")
+    def thing_shown(self, event: AuditEvent) -> str:
+        return event.thing
 
     @display(description=_("details"))
     def told(self, event: AuditEvent) -> str:

@@ -65,7 +65,7 @@ def _cells(event: AuditEvent) -> tuple[str, ...]:
         event.did,
         event.subject_kind,
         harmless(event.subject_id),
-        harmless(event.subject_name),
+        harmless(event.thing),
         event.via,
         event.address or "",
         event.token,

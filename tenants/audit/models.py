@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.audit.kinds import KINDS
 from tenants.audit.origin import Channel
-from tenants.audit.words import lines_of
+from tenants.audit.words import thing_of, told_of
 
 
 class AuditEvent(models.Model):
@@ -65,6 +65,11 @@ class AuditEvent(models.Model):
         return str(KINDS.get(self.kind, self.kind))
 
     @property
+    def thing(self) -> str:
+        """What it was done to, in words."""
+        return thing_of(self.subject_kind, self.subject_name)
+
+    @property
     def lines(self) -> list[tuple[str, str]]:
         """The details, as label and value."""
-        return lines_of(self.details)
+        return told_of(self.subject_kind, self.subject_name, self.details)

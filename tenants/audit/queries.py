@@ -8,6 +8,7 @@ from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from aigc_portal.keyset import behind
 from tenants.audit.kinds import GROUPS, KINDS, group_of
 from tenants.audit.models import AuditEvent
 from tenants.models import Membership, Tenant
@@ -73,7 +74,7 @@ def events_of(tenant: Tenant) -> QuerySet[AuditEvent]:
 def page_of(events: QuerySet[AuditEvent], *, before: str = "", size: int = PAGE) -> Page:
     """Return the events behind a key that an earlier page gave, or the first; a key that is none begins anew."""
     key = _read_key(before)
-    rows = list((events if key is None else _behind(events, key))[: size + 1])
+    rows = list((events if key is None else behind(events, "at", *key, newest_first=True))[: size + 1])
     return Page(rows[:size], _key_of(rows[size - 1]) if len(rows) > size else "")
 
 
@@ -108,11 +109,6 @@ def _by(who: str) -> Q:
 
 def _begin_of(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
-
-
-def _behind(events: QuerySet[AuditEvent], key: tuple[datetime, int]) -> QuerySet[AuditEvent]:
-    at, number = key
-    return events.filter(at__lte=at).exclude(at=at, pk__gte=number)
 
 
 def _key_of(event: AuditEvent) -> str:

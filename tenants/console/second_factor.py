@@ -3,21 +3,12 @@
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
 from tenants.models import User
-
-# Recovery codes stand in for a factor and are none.
-_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
-
-
-def has_second_factor(user: User) -> bool:
-    """Tell whether the person has set one up."""
-    return bool(is_mfa_enabled(user, _FACTORS))
+from tenants.sign_in.factors import has_second_factor
 
 
 def was_used(request: HttpRequest, user: User) -> bool:

@@ -7,14 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import Delivery, Notification, NotificationRecipient, WebhookEndpoint
 from tenants.notifications.operations import try_again
-from tenants.read_only import ReadOnlyAdmin
+from tenants.read_only import ReadOnlyInline, RecordAdmin
 
 _CHIPS = {
     Delivery.State.PENDING: "info",
@@ -42,30 +41,9 @@ class DeliveredKindFilter(KindFilter):
     path = "notification__kind"
 
 
-class RecordAdmin(ReadOnlyAdmin):
-    actions: tuple[str, ...] | None = None
-    list_filter_submit = True
-    list_per_page = 50
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related(*self.list_select_related)
-
-
-class RecordInline(TabularInline):
-    extra = 0
-    can_delete = False
-    hide_title = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class RecipientInline(RecordInline):
+class RecipientInline(ReadOnlyInline):
     model = NotificationRecipient
+    hide_title = True
     fields = readonly_fields = ("user", "read_at")
     verbose_name_plural = _("recipients")
 
@@ -76,8 +54,9 @@ class RecipientInline(RecordInline):
         return True  # as much as the notification itself
 
 
-class DeliveryInline(RecordInline):
+class DeliveryInline(ReadOnlyInline):
     model = Delivery
+    hide_title = True
     fields = readonly_fields = ("channel", "receiver", "state", "attempts", "status", "problem", "detail", "tried_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:

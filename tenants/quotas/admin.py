@@ -7,11 +7,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Case, QuerySet, Value, When
 from django.forms.models import BaseInlineFormSet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
@@ -21,6 +19,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from tenants import access
 from tenants.console.audited import AuditedAdmin
+from tenants.console.buttons import dialog_button
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
 from tenants.quotas import requests as operations
@@ -28,6 +27,7 @@ from tenants.quotas.amounts import AmountField, clean_amount
 from tenants.quotas.measures import Measure, Scope, shown, to_number
 from tenants.quotas.models import REASON_LENGTH, Quota, QuotaRequest, QuotaRequestStep
 from tenants.quotas.operations import remove_quota, set_quota
+from tenants.read_only import ReadOnlyInline
 
 
 class CeilingForm(forms.ModelForm):
@@ -111,22 +111,15 @@ class WordForm(ActionForm):
     )
 
 
-class StepInline(TabularInline):
+class StepInline(ReadOnlyInline):
     model = QuotaRequestStep
-    extra = 0
-    can_delete = False
     hide_title = True
+    tab = False
     fields = readonly_fields = ("at", "kind", "by", "by_operator", "much", "word")
 
     @display(description=gettext_lazy("how much"))
     def much(self, step: QuotaRequestStep) -> str:
         return "–" if step.amount is None else shown(step.request.measure, step.amount)
-
-    def has_add_permission(self, request: HttpRequest, obj: QuotaRequest | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: QuotaRequest | None = None) -> bool:
-        return False
 
 
 class WordDialog(BaseDialogForm):
@@ -148,19 +141,21 @@ def _refuse(by: Membership, asked: QuotaRequest, word: str) -> None:
     operations.refuse_request(by=by, request=asked, word=word)
 
 
-def _button(name: str, run: Callable[[Membership, QuotaRequest, str], None], *, title: Any, **more: Any) -> Any:
-    """Make a button of a request's page that asks for a word in a dialog, and then decides."""
-
-    def act(model_admin: Any, request: HttpRequest, filled: Any, object_id: str) -> HttpResponse:
-        asked = model_admin.get_object(request, object_id)
-        if asked is None:
-            raise Http404
-        model_admin.decide(request, [asked], run, filled.cleaned_data["word"])
-        return HttpResponseClientRedirect(reverse("admin:tenants_quotarequest_change", args=[asked.pk]))
-
-    act.__name__ = f"{name}_this"
-    dialog = {"title": title, "form_submit_text": title, "form_class": WordDialog}
-    return action(description=title, url_path=name, dialog=dialog, permissions=["change"], **more)(act)
+def _decide(
+    request: HttpRequest, requests: Iterable[QuotaRequest], run: Callable[[Membership, QuotaRequest, str], None], word: str
+) -> None:
+    """Decide about each, and say what became of it."""
+    done = 0
+    for asked in requests:
+        by = access.as_operator(cast("User", request.user), asked.tenant, permission="tenants.change_quotarequest")
+        try:
+            run(by, asked, word)
+        except PortalError as refusal:
+            messages.warning(request, f"{asked.tenant} / {asked.asker}: {refusal}")
+        else:
+            done += 1
+    if done:
+        messages.success(request, _("Decided: %(count)d") % {"count": done})
 
 
 @admin.register(QuotaRequest)
@@ -197,8 +192,23 @@ class QuotaRequestAdmin(AuditedAdmin):
     actions_detail = ("approve_this", "refuse_this")
     show_full_result_count = False
 
-    approve_this = _button("approve", _approve, title=gettext_lazy("Approve"), icon="check", variant=ActionVariant.PRIMARY)
-    refuse_this = _button("refuse", _refuse, title=gettext_lazy("Refuse"), icon="block")
+    approve_this = dialog_button(
+        "approve_this",
+        title=gettext_lazy("Approve"),
+        form=WordDialog,
+        run=lambda request, asked, filled: _decide(request, [asked], _approve, filled["word"]),
+        icon="check",
+        permissions=["change"],
+        variant=ActionVariant.PRIMARY,
+    )
+    refuse_this = dialog_button(
+        "refuse_this",
+        title=gettext_lazy("Refuse"),
+        form=WordDialog,
+        run=lambda request, asked, filled: _decide(request, [asked], _refuse, filled["word"]),
+        icon="block",
+        permissions=["change"],
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -209,12 +219,12 @@ class QuotaRequestAdmin(AuditedAdmin):
     @action(description=gettext_lazy("Approve as wanted; ceilings rise with it"), permissions=["change"])
     def approve(self, request: HttpRequest, queryset: QuerySet[QuotaRequest]) -> None:
         """Grant each what it asks for."""
-        self.decide(request, queryset.select_related("tenant", "asker"), _approve, request.POST.get("word", ""))
+        _decide(request, queryset.select_related("tenant", "asker"), _approve, request.POST.get("word", ""))
 
     @action(description=gettext_lazy("Refuse, with a word"), permissions=["change"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[QuotaRequest]) -> None:
         """Say no to each, with the same word."""
-        self.decide(request, queryset.select_related("tenant", "asker"), _refuse, request.POST.get("word", ""))
+        _decide(request, queryset.select_related("tenant", "asker"), _refuse, request.POST.get("word", ""))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer what is still to be decided."""
@@ -225,26 +235,6 @@ class QuotaRequestAdmin(AuditedAdmin):
         """There is nothing to save."""
         shown = context | {"show_save": False, "show_save_and_continue": False}
         return super().render_change_form(request, shown, *args, **kwargs)
-
-    def decide(
-        self,
-        request: HttpRequest,
-        requests: Iterable[QuotaRequest],
-        run: Callable[[Membership, QuotaRequest, str], None],
-        word: str,
-    ) -> None:
-        """Decide about each, and say what became of it."""
-        done = 0
-        for asked in requests:
-            by = access.as_operator(cast("User", request.user), asked.tenant, permission="tenants.change_quotarequest")
-            try:
-                run(by, asked, word)
-            except PortalError as refusal:
-                messages.warning(request, f"{asked.tenant} / {asked.asker}: {refusal}")
-            else:
-                done += 1
-        if done:
-            messages.success(request, _("Decided: %(count)d") % {"count": done})
 
     @display(description=gettext_lazy("what"), ordering="measure")
     def what(self, asked: QuotaRequest) -> str:

@@ -2,6 +2,7 @@
 
 from allauth.mfa.base.forms import AuthenticateForm
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -33,9 +34,13 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.TextInput(attrs={"data-zones": "", "autocomplete": "off", "spellcheck": "false"}),
         help_text=_("Pages show times in this zone, e.g. Europe/Berlin."),
     )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=[("", _("As the browser asks")), *settings.LANGUAGES],
+        required=False,
+        help_text=_("Of pages and of e-mails."),
+    )
 
     class Meta:
         model = User
         fields = ("first_name", "last_name", "time_zone", "language")
-        labels = {"language": _("Language")}
-        help_texts = {"language": _("Of pages and of e-mails.")}

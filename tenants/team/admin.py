@@ -6,13 +6,10 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django_htmx.http import HttpResponseClientRedirect
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -21,10 +18,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from tenants import access
 from tenants.console.audited import AuditedAdmin
+from tenants.console.buttons import Run, dialog_button
 from tenants.errors import PortalError
 from tenants.models import Membership, Tenant, User
 from tenants.quotas.admin import CeilingInline, save_ceilings
 from tenants.quotas.models import Quota
+from tenants.read_only import ReadOnlyInline
 from tenants.team import operations, operations_tenant
 
 CHANGE = "tenants.change_tenant"
@@ -52,21 +51,12 @@ def _or_say(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpRespo
         return redirect(request.get_full_path())
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(ReadOnlyInline):
     """Who belongs to whom, to look at: a role is changed on the membership's own page."""
 
     model = Membership
     fields = readonly_fields = ("user", "tenant", "role", "created_at", "last_seen_at")
-    extra = 0
-    can_delete = False
     show_change_link = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "tenant")
@@ -113,43 +103,39 @@ class NameForm(BaseDialogForm):
     name = forms.CharField(label=_("Type the tenant’s name to confirm"), widget=UnfoldAdminTextInputWidget)
 
 
-def _button(
-    name: str, run: Callable[[Membership, Any], str], *, title: Any, consequence: Any, form: Any = None, **more: Any
-) -> Any:
-    """Make a button of a tenant's page that names the consequence in a dialog, and then runs an operation as operator."""
+def _as_operator(act: Callable[[Membership, dict[str, Any]], str]) -> Run:
+    """Make what a button does of an operation on a tenant: as operator of it, with what was done or why not as a message."""
 
-    def act(model_admin: Any, request: HttpRequest, filled: Any, object_id: str) -> HttpResponse:
-        tenant = model_admin.get_object(request, object_id)
-        if tenant is None:
-            raise Http404
+    def run(request: HttpRequest, tenant: Tenant, filled: dict[str, Any]) -> None:
         try:
             by = access.as_operator(cast("User", request.user), tenant, permission=CHANGE)
-            messages.success(request, run(by, filled.cleaned_data))
+            messages.success(request, act(by, filled))
         except PortalError as refusal:
             messages.warning(request, str(refusal))
-        return HttpResponseClientRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
 
-    act.__name__ = name
-    dialog = {"title": title, "description": consequence, "form_submit_text": title, "form_class": form}
-    return action(description=title, url_path=name.replace("_", "-"), dialog=dialog, permissions=["change"], **more)(act)
+    return run
 
 
-def _suspend(by: Membership, filled: Any) -> str:
+@_as_operator
+def _suspend(by: Membership, filled: dict[str, Any]) -> str:
     operations_tenant.suspend_tenant(by=by, reason=filled["reason"])
     return gettext("%(tenant)s is suspended.") % {"tenant": by.tenant}
 
 
-def _resume(by: Membership, _filled: Any) -> str:
+@_as_operator
+def _resume(by: Membership, _filled: dict[str, Any]) -> str:
     operations_tenant.resume_tenant(by=by)
     return gettext("%(tenant)s is no longer suspended.") % {"tenant": by.tenant}
 
 
-def _end(by: Membership, filled: Any) -> str:
+@_as_operator
+def _end(by: Membership, filled: dict[str, Any]) -> str:
     due_at = operations_tenant.ask_for_deletion(by=by, name=filled["name"])
     return gettext("%(tenant)s will be deleted at %(date)s.") % {"tenant": by.tenant, "date": f"{due_at:%F %R %Z}"}
 
 
-def _keep(by: Membership, _filled: Any) -> str:
+@_as_operator
+def _keep(by: Membership, _filled: dict[str, Any]) -> str:
     operations_tenant.keep_tenant(by=by)
     return gettext("%(tenant)s is not deleted after all.") % {"tenant": by.tenant}
 
@@ -191,38 +177,42 @@ class TenantAdmin(OperatedAdmin):
     show_full_result_count = False
     actions_detail = ("suspend", "resume", "end", "keep", "export")
 
-    suspend = _button(
+    suspend = dialog_button(
         "suspend",
-        _suspend,
         title=_("Suspend"),
         consequence=_("Its engines are paused and members can only look. Nothing is deleted."),
         form=ReasonForm,
+        run=_suspend,
         icon="pause_circle",
+        permissions=["change"],
         variant=ActionVariant.WARNING,
     )
-    resume = _button(
+    resume = dialog_button(
         "resume",
-        _resume,
         title=_("Lift the suspension"),
         consequence=_("Members can work again. Engines start when somebody opens them."),
+        run=_resume,
         icon="play_circle",
+        permissions=["change"],
         variant=ActionVariant.PRIMARY,
     )
-    end = _button(
+    end = dialog_button(
         "end",
-        _end,
         title=_("Delete"),
         consequence=_("It stands still at once. After the time of grace engines, data, members and tokens are gone for good."),
         form=NameForm,
+        run=_end,
         icon="delete",
+        permissions=["change"],
         variant=ActionVariant.DANGER,
     )
-    keep = _button(
+    keep = dialog_button(
         "keep",
-        _keep,
         title=_("Take the deletion back"),
         consequence=_("It stands as before."),
+        run=_keep,
         icon="undo",
+        permissions=["change"],
         variant=ActionVariant.PRIMARY,
     )
 
@@ -288,9 +278,7 @@ class TenantAdmin(OperatedAdmin):
     def member_count(self, tenant: Any) -> int:
         return int(tenant.member_count)
 
-    @display(
-        description=_("standing"), label={"active": "success", "suspended": "danger", "ending": "warning", "deleted": "info"}
-    )
+    @display(description=_("standing"), label=_COLOURS)
     def standing(self, tenant: Tenant) -> tuple[str, Any]:
         if tenant.deleted_at is not None:
             return "deleted", _("deleted")

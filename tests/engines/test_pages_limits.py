@@ -153,8 +153,21 @@ def test_refusing_and_passing_on(as_anna: Client, asked: QuotaRequest, way: str,
 
 def test_a_refusal_without_a_word_is_refused(as_anna: Client, asked: QuotaRequest) -> None:
     answer = as_anna.post(f"{LIMITS}requests/{asked.pk}/refuse/", {"word": ""})
-    assert answer.status_code == 422
-    assert "Say why, in a word or two." in text(answer)
+    assert answer["Location"] == f"{LIMITS}#request-{asked.pk}"
+    page = text(as_anna.get(LIMITS))
+    assert "Say why, in a word or two." in page
+    assert f'id="request-{asked.pk}"' in page
+    asked.refresh_from_db()
+    assert asked.state == "open"
+
+
+@pytest.mark.parametrize("amount", ["-1", "many"])
+def test_an_amount_that_is_none_leads_back_to_the_request(as_anna: Client, asked: QuotaRequest, amount: str) -> None:
+    answer = as_anna.post(f"{LIMITS}requests/{asked.pk}/approve/", {"amount": amount, "word": ""})
+    assert answer["Location"] == f"{LIMITS}#request-{asked.pk}"
+    assert 'class="toast toast--bad"' in text(as_anna.get(LIMITS))
+    asked.refresh_from_db()
+    assert asked.state == "open"
 
 
 def test_taking_a_request_back(as_alice: Client, asked: QuotaRequest) -> None:

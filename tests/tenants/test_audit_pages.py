@@ -76,6 +76,20 @@ def test_what_changed_reads_as_old_and_new(anna_client: Client, acme: Tenant, al
     assert "no → yes" in page
 
 
+def test_limits_are_named_and_counted_as_people_write_them(anna_client: Client, acme: Tenant, anna: User) -> None:
+    limit = {"subject_kind": "quota", "subject_name": "gpus · member"}
+    make_event(acme, anna, "quota.set", details={"from": None, "to": 1500}, **limit)
+    request = {"subject_kind": "quota_request", "subject_name": "storage · alice"}
+    make_event(acme, anna, "quota_request.asked", details={"amount": 2500, "word": "", "whole_tenant": False}, **request)
+    make_event(acme, anna, subject_name="gpus")  # an engine may be called so
+    page = " ".join(re.sub(r"<(?!b>|/b>)[^>]*>", " ", anna_client.get(URL).content.decode()).split())
+    assert "<b>GPUs · member</b>" in page
+    assert "change – → 1.5 " in page
+    assert "<b>storage, GiB · alice</b>" in page
+    assert "word – how much 2500 for everybody no" in page
+    assert "<b>gpus</b>" in page
+
+
 @pytest.mark.parametrize(
     ("role", "status"), [(Role.OWNER, 200), (Role.ADMIN, 200), (Role.MEMBER, 403), (Role.FINANCE, 403), (Role.VIEWER, 403)]
 )

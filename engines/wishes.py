@@ -8,15 +8,15 @@ from engines.reasons import Reason
 from tenants.models import User
 
 
-def wish(instance: Instance, reason: Reason, *, by: User | None, **changes: Any) -> None:
+def wish(instance: Instance, reason: Reason, *, by: User | None, evidence: str = "", **changes: Any) -> None:
     """Write a wish with the next generation and its event, on a locked row. `by` None: the portal itself."""
     Instance.objects.filter(pk=instance.pk).update(generation=instance.generation + 1, wish_reason=reason, **changes)
     instance.refresh_from_db()
-    record_wish(instance, reason, by=by)
+    record_wish(instance, reason, by=by, evidence=evidence)
 
 
-def record_wish(instance: Instance, reason: Reason, *, by: User | None) -> None:
+def record_wish(instance: Instance, reason: Reason, *, by: User | None, evidence: str = "") -> None:
     """Append the event of the wish that was just written, and tell whoever acts on it or looks."""
-    instance.log(InstanceEvent.Kind.WISH, reason, by=by)
+    instance.log(InstanceEvent.Kind.WISH, reason, by=by, evidence=evidence)
     hints.reconcile_on_commit(instance.pk)
     live.announce_on_commit(instance)
