@@ -75,7 +75,8 @@ def _after(cursor: str, column: str, beyond: str, model: type[Model]) -> Q:
         pk = model._meta.pk.to_python(pk)  # noqa: SLF001 - Django's documented _meta
     except Exception as error:
         raise _bad_cursor() from error
-    return Q(**{f"{column}__{beyond}": value}) | Q(**{column: value, f"pk__{beyond}": pk})
+    # The bound alone first: an index can begin there, which it cannot at either of two conditions.
+    return Q(**{f"{column}__{beyond}e": value}) & (Q(**{f"{column}__{beyond}": value}) | Q(**{f"pk__{beyond}": pk}))
 
 
 def _column(model: type[Model], path: str) -> Any:
