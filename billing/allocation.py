@@ -26,6 +26,12 @@ from billing.windows import Window, cut
 Key = tuple[str, ...]
 """The values of the dimensions asked for, in their order; "" where there is none."""
 ZERO = Decimal(0)
+LIMIT = 20_000
+"""Sums that one question may ask for, at most."""
+
+
+class TooManySums(ValueError):
+    """The question divides costs into more sums than anybody would read; a longer step or fewer dimensions make fewer."""
 
 
 class SeveralCurrencies(ValueError):
@@ -99,7 +105,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One step of the window, dearest first."""
+    """One step of the window, or all of it; dearest first."""
 
     window: Window
     allocations: list[Allocation]
@@ -111,10 +117,13 @@ def allocate(
     """Return the parts of the window in their order, those without costs too. One query; up to three more for estimates.
 
     `scope` is whose costs may be seen, in the fields that sums, charges and usage have in common. `as_of` reads what had been
-    posted until then; `live_at` adds what lasts and is not charged at that moment. Raises SeveralCurrencies.
+    posted until then; `live_at` adds what lasts and is not charged at that moment. Raises SeveralCurrencies and TooManySums.
     """
     table = _Table(asked, cut(asked.window, asked.step))
-    for total in _totals(scope, asked, calendar, as_of):
+    totals = _totals(scope, asked, calendar, as_of)
+    if len(totals) > LIMIT:
+        raise TooManySums
+    for total in totals:
         table.add(total)
     if live_at is not None:
         for running in _lasting(scope, asked, calendar, live_at):
@@ -135,15 +144,16 @@ def _filters(asked: Asked) -> Q:
 
 
 def _totals(scope: Q, asked: Asked, calendar: Calendar, as_of: datetime | None) -> list[Total]:
-    """Return sums by (place in time, category, dimensions asked for); the place is a day, a month's first, or the window's."""
+    """Return sums by (place in time, category, dimensions asked for), the first without a step left out; one more than LIMIT at
+    most. The place is a day, or a month's first."""
     columns = [OF_SUMS[name] for name in asked.by if name != "charge_category"]
-    window = asked.window
+    window, months = asked.window, asked.is_of_months and as_of is None
+    by = (*((("month" if months else "day"),) if asked.step else ()), "category", *columns)
     if as_of is not None:
-        return _posted_until(as_of, scope, asked, calendar, ("day", "category", *columns))
-    if asked.is_of_months:
-        first, last = Month.of(window.first), Month.of(window.last)
-        return sums.by_month(scope & _filters(asked), first, last, by=("month", "category", *columns))
-    return sums.by_day(scope & _filters(asked), window.first, window.last, by=("day", "category", *columns))
+        return _posted_until(as_of, scope, asked, calendar, by)
+    if months:
+        return sums.by_month(scope & _filters(asked), Month.of(window.first), Month.of(window.last), by=by, limit=LIMIT + 1)
+    return sums.by_day(scope & _filters(asked), window.first, window.last, by=by, limit=LIMIT + 1)
 
 
 def _posted_until(at: datetime, scope: Q, asked: Asked, calendar: Calendar, by: tuple[str, ...]) -> list[Total]:
@@ -155,7 +165,7 @@ def _posted_until(at: datetime, scope: Q, asked: Asked, calendar: Calendar, by: 
         list_total=Sum("list_amount"),
         count=Count("pk"),
     )
-    return [Total(row[: len(by)], *row[len(by) :]) for row in found]
+    return [Total(row[: len(by)], *row[len(by) :]) for row in found[: LIMIT + 1]]
 
 
 def _lasting(scope: Q, asked: Asked, calendar: Calendar, now: datetime) -> list[Accrued]:
@@ -176,8 +186,8 @@ class _Table:
         self._currencies: set[str] = set()
 
     def add(self, total: Total) -> None:
-        """Take in a sum by (place in time, category, dimensions)."""
-        place, category, *values = total.key
+        """Take in a sum by (place in time, category, dimensions), or by all but the place."""
+        place, category, *values = total.key if self._asked.step else (self._asked.window.first, *total.key)
         allocation = self._allocation(place, _key(self._asked.by, category, values), total.currency)
         portion = allocation.portions.setdefault(category, Portion())
         portion.milli_unit_seconds += total.milli_unit_seconds

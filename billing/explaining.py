@@ -25,13 +25,13 @@ class Explanation:
 
 def explain(charge: Charge) -> Explanation:
     """Explain the charge. Four queries."""
-    history = Charge.objects.filter(line_key=charge.line_key).select_related("period", "owner", "price", "gpu_class")
+    history = Charge.objects.filter(line_key=charge.line_key).order_by("revision", "pk")
     overlapping = Q(ends_at__isnull=True) | Q(ends_at__gt=charge.starts_at)
-    intervals = UsageInterval.objects.filter(overlapping, starts_at__lt=charge.ends_at)
+    intervals = UsageInterval.objects.filter(overlapping, starts_at__lt=charge.ends_at).select_related("owner")
     return Explanation(
         charge=charge,
         formula=formula(charge),
-        history=list(history.order_by("revision", "pk")),
+        history=list(history.select_related("period", "owner", "price", "gpu_class", "instance", "volume")),
         intervals=list(intervals.filter(**_subject(charge)).order_by("starts_at")) if _subject(charge) else [],
         facts=_facts(charge),
     )

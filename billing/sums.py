@@ -4,7 +4,7 @@
 Sums of several currencies are several sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -48,28 +48,34 @@ class Total:
         return (Decimal(self.milli_unit_seconds) / SECONDS_OF_UNIT_HOUR).quantize(Decimal(10) ** -12)
 
 
-def by_month(scope: Q, first: Month, last: Month, *, by: Sequence[str] = ()) -> list[Total]:
+def by_month(scope: Q, first: Month, last: Month, *, by: Sequence[str] = (), limit: int | None = None) -> list[Total]:
     """Add up whole months of usage, both included, by `month`, `category`, `owner`, `gpu_class`, `tag`, `period`, `tenant`, ….
 
-    One query on MonthRollup, which knows neither days nor instances.
+    One query on MonthRollup, which knows neither days nor instances. `limit`: of sums, at most.
     """
     rows = MonthRollup.objects.filter(scope, month__gte=first.first_day, month__lte=last.first_day)
-    return _totals(rows, by)
+    return _totals(rows, by, limit)
 
 
-def by_day(scope: Q, first: date, last: date, *, by: Sequence[str] = ()) -> list[Total]:
+def by_day(scope: Q, first: date, last: date, *, by: Sequence[str] = (), limit: int | None = None) -> list[Total]:
     """Add up days of usage, both included, by `day`, `instance`, `volume`, `price` or any field of `by_month` but `month`.
 
-    One query on DayRollup.
+    One query on DayRollup. `limit`: of sums, at most.
     """
-    return _totals(DayRollup.objects.filter(scope, day__gte=first, day__lte=last), by)
+    return _totals(DayRollup.objects.filter(scope, day__gte=first, day__lte=last), by, limit)
 
 
-def _totals(rows: QuerySet[Any], by: Sequence[str]) -> list[Total]:
+def by_period(scope: Q, period_ids: Collection[int]) -> dict[tuple[int, str], Total]:
+    """Add up what was posted in these periods, by period and currency; those without charges are missing. One query."""
+    found = _totals(MonthRollup.objects.filter(scope, period__in=period_ids), ("period",), None)
+    return {(total.key[0], total.currency): total for total in found}
+
+
+def _totals(rows: QuerySet[Any], by: Sequence[str], limit: int | None) -> list[Total]:
     found = (
         rows.order_by()
         .values_list(*by, "currency")
         .annotate(Sum("seconds"), Sum("milli_unit_seconds"), Sum("amount"), Sum("list_amount"), Sum("charge_count"))
     )
     width = len(by)
-    return [Total(row[:width], *row[width:]) for row in found.order_by(*by, "currency")]
+    return [Total(row[:width], *row[width:]) for row in found.order_by(*by, "currency")[:limit]]

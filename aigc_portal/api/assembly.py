@@ -19,7 +19,7 @@ from ninja.operation import Operation
 
 from aigc_portal.api import idempotency
 from aigc_portal.api.callers import identify
-from aigc_portal.api.openapi import DESCRIPTION, completed
+from aigc_portal.api.openapi import DESCRIPTION, QUESTION, completed
 from aigc_portal.api.parsing import StrictParser, require_json
 from aigc_portal.api.problems import Problem, not_found, problem_of_status
 from aigc_portal.api.reference import openapi_document, reference
@@ -33,6 +33,7 @@ from tenants.errors import PortalError
 
 log = logging.getLogger(__name__)
 Run = Callable[..., HttpResponseBase]
+_ASKS = "_api_question"
 
 
 class PortalApi(NinjaAPI):
@@ -61,10 +62,12 @@ def _around(run: Run) -> Run:
     """Identify the caller before anything else is looked at, name the token for the audit log, and do what was asked once."""
     operation: Operation = run.__self__  # type: ignore[attr-defined]
     known = {name for model in operation.models if model.__ninja_param_source__ == "query" for name in _fields(model)}
+    asks = QUESTION.items() <= (operation.openapi_extra or {}).items()
     reads_json = any(model.__ninja_param_source__ == "body" for model in operation.models)
 
     @wraps(run)
     def answer(request: HttpRequest, **values: Any) -> HttpResponseBase:
+        setattr(request, _ASKS, asks)
         try:
             token = identify(request).token
             _require_known(request, known)
@@ -75,9 +78,13 @@ def _around(run: Run) -> Run:
                     return idempotency.once(request, token, lambda: run(request, **values))
                 return run(request, **values)
         except Problem as problem:
-            return problem.response
+            return _response(request, problem)
 
     return answer
+
+
+def _response(request: HttpRequest, problem: Problem) -> HttpResponseBase:
+    return (problem.of_question if getattr(request, _ASKS, False) else problem).response
 
 
 def _fields(model: Any) -> set[str]:
@@ -113,9 +120,8 @@ def _refused(_request: HttpRequest, error: Any) -> HttpResponseBase:
 
 
 @api.exception_handler(Problem)
-def _problem(_request: HttpRequest, problem: Any) -> HttpResponseBase:
-    response: HttpResponseBase = problem.response
-    return response
+def _problem(request: HttpRequest, problem: Any) -> HttpResponseBase:
+    return _response(request, problem)
 
 
 @api.exception_handler(Http404)
@@ -139,9 +145,9 @@ def _field(location: tuple[object, ...]) -> str:
 
 
 @api.exception_handler(ValidationError)
-def _invalid(_request: HttpRequest, error: Any) -> HttpResponseBase:
+def _invalid(request: HttpRequest, error: Any) -> HttpResponseBase:
     errors = [{"in": str(each["loc"][0]), "field": _field(each["loc"]), "detail": each["msg"]} for each in error.errors]
-    return Problem("invalid", errors=errors).response
+    return _response(request, Problem("invalid", errors=errors))
 
 
 @api.exception_handler(Exception)

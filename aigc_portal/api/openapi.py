@@ -22,8 +22,10 @@ Everything that the portal's pages do, for programs.
 """
 IF_MATCH = {"x-if-match": True}
 """`openapi_extra` of an operation that heeds If-Match."""
+QUESTION = {"x-question": True}
+"""`openapi_extra` of an operation whose query is a question in a language of its own: what is not understood of it is 400."""
 BEARER = "aigc_pat_… or aigc_svc_…"
-_ALWAYS = (400, 401, 403, 404, 422, 429, 500)
+_ALWAYS = (400, 401, 403, 404, 429, 500)
 _CHANGES = (409,)
 _HEADERS = {
     "ETag": "Names this state of the thing.",
@@ -66,6 +68,7 @@ def _scopes(operation: Operation) -> list[str]:
 
 def _statuses(method: str, details: dict[str, Any], *, guarded: bool) -> list[int]:
     found = [*_ALWAYS, *details.pop("x-problems", [])]
+    found += [] if details.pop("x-question", False) else [422]
     found += _CHANGES if method != "get" else ()
     found += [413, 415] if "requestBody" in details else []
     return found + ([412] if guarded else [])

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -33,7 +33,12 @@ class Kind:
 
 
 _EVERY_KIND = (
-    Kind("bad-request", 400, _("Not understood"), _("The request is not HTTP or JSON as the API reads it.")),
+    Kind(
+        "bad-request",
+        400,
+        _("Not understood"),
+        _("The request is not HTTP or JSON as the API reads it, or it is a question that has no meaning: `errors` says where."),
+    ),
     Kind(
         "unauthenticated",
         401,
@@ -87,6 +92,11 @@ class Problem(Exception):
     errors: Sequence[Mapping[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def of_question(self) -> "Problem":
+        """The same where what was sent is a question and no form: what is not valid in it was not understood."""
+        return replace(self, code="bad-request") if self.code == "invalid" else self
 
     @property
     def response(self) -> HttpResponse:

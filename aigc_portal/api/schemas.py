@@ -4,6 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=60)]
@@ -18,6 +19,18 @@ class Input(Schema):
 
 class Output(Schema):
     """What a caller is sent. Times are UTC as in RFC 3339, amounts decimal numbers as text."""
+
+
+class CamelInput(Input):
+    """What a caller sends to routes that speak as others' APIs of their kind do: with camelCase names."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class CamelOutput(Output):
+    """What a caller is sent by such routes, which say `by_alias=True`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class Page(Output, Generic[T]):

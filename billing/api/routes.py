@@ -2,10 +2,11 @@
 
 from ninja import Router
 
-from billing.api import costs, gpu_classes
+from billing.api import allocation, costs, estimates, gpu_classes, lines, periods
 
 TENANT = "/tenants/{slug:tenant}"
 ROUTERS: list[tuple[str, Router]] = [
     (f"{TENANT}/catalog", gpu_classes.router),
     (TENANT, costs.router),
+    *((f"{TENANT}/billing", each.router) for each in (allocation, lines, estimates, periods)),
 ]

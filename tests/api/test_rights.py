@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from aigc_portal.api.assembly import api
+from billing.models import Charge
+from billing.operations import set_price, settle
 from engines.models import Cluster, GpuClass, Instance
 from tenants.access_tokens.operations import Made
 from tenants.invitations.models import Invitation
@@ -18,9 +21,11 @@ from tenants.models import Membership, Role, Tenant, User
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 from tests.api.conftest import EVERY_SCOPE, Program
+from tests.billing.facts import record
 from tests.test_routes import PICTURE, everything_written, make_secret
 
 ANY, SEE, LAUNCH, VISIT, OPERATE, WAKE, ADMIN, OWN = "any", "see", "launch", "visit", "operate", "wake", "admin", "own"
+BOOKS = "books"
 NEEDS = {
     "add_schedule": OPERATE,
     "add_team_schedule": ADMIN,
@@ -38,10 +43,13 @@ NEEDS = {
     "download_file": VISIT,
     "enable_webhook": ADMIN,
     "end_share": OPERATE,
+    "explain_line": BOOKS,
     "extend_share": OPERATE,
     "follow_log": VISIT,
+    "get_allocation": SEE,  # of one's own, or everybody's
     "get_costs": SEE,  # of one's own, or everybody's
     "get_engine": SEE,
+    "get_estimate": SEE,
     "get_instance": SEE,
     "get_me": ANY,
     "get_tenant": SEE,
@@ -64,9 +72,11 @@ NEEDS = {
     "list_instances": SEE,
     "list_invitations": ADMIN,
     "list_limits": SEE,
+    "list_lines": SEE,  # as above
     "list_members": SEE,
     "list_my_tokens": ANY,
     "list_notifications": SEE,
+    "list_periods": SEE,  # as above
     "list_quota_requests": SEE,
     "list_quotas": SEE,
     "list_schedules": SEE,
@@ -131,16 +141,19 @@ BODIES: dict[str, Any] = {
     "upload_file": "bytes",
 }
 QUERIES = dict.fromkeys(("delete_file", "download_file", "rename_file"), f"?path={PICTURE.replace(' ', '%20')}") | {
+    "get_allocation": "?window=month",
+    "get_estimate": "?hours=1&storageGib=1",
+    "list_lines": "?window=month",
     "make_folder": "?path=folder",
     "upload_file": "?path=new.bin",
 }
 MEMBER = {ANY, SEE, LAUNCH}
 PEOPLE: dict[str, tuple[str | None, set[str]]] = {
-    "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, OWN}),
+    "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, OWN, BOOKS}),
     "guest": (Role.MEMBER, MEMBER | {VISIT, WAKE}),
     "colleague": (Role.MEMBER, MEMBER),
-    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, ADMIN}),
-    "finance": (Role.FINANCE, {ANY, SEE}),
+    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, ADMIN, BOOKS}),
+    "finance": (Role.FINANCE, {ANY, SEE, BOOKS}),
     "viewer": (Role.VIEWER, {ANY, SEE}),
     "stranger": (None, {ANY}),
 }
@@ -169,6 +182,16 @@ def make_invitation(tenant: Tenant, by: User) -> Invitation:
     return Invitation.objects.create(tenant=tenant, address="i@example.org", role="member", invited_by=by, expires_at=ends)
 
 
+def make_line(instance: Instance) -> Charge:
+    """What one minute of the instance cost."""
+    now = timezone.now()
+    set_price(gpu_class=instance.gpu_class, per_hour=Decimal(1), starts_at=now - timedelta(days=1))
+    record(instance, "ready", now - timedelta(minutes=2))
+    record(instance, "ended", now - timedelta(minutes=1))
+    settle(instance.pk, now=now)
+    return Charge.objects.filter(instance=instance).latest("pk")
+
+
 def make_limits(tenant: Tenant, asker: User) -> dict[str, int]:
     """A limit of the asker's own that the team has set, and a request for more of it."""
     own = {"tenant": tenant, "measure": "running"}
@@ -185,9 +208,11 @@ def parts(instance: Instance, alice: User, alice_in_acme: Membership, make_token
     share = factories.share(instance, gina)
     everywhere, bound = make_token(alice).token, make_token(alice, membership=alice_in_acme).token
     webhook = instance.tenant.webhooks.get()
+    line = make_line(instance)
     known = {
         "tenant": "acme",
         "instance": instance.slug,
+        "key": line.line_key,
         "volume": instance.volume.slug,
         "engine": "double",
         "webhook": webhook.slug,
