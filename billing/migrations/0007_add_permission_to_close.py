@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0004_cover_sums_of_days'),
+        ('billing', '0005_note_last_posting'),
     ]
 
     operations = [
