@@ -1,5 +1,6 @@
 """The frame of the operators' pages: what its sidebar leads to."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -9,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 
 from tenants.impersonation.looking import looking_in
 from tenants.models import User
@@ -44,6 +45,15 @@ _ICONS = {
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
     "billing.BillingPeriod": "calendar_month",
+    "billing.CapacityInterval": "timeline",
+}
+
+_PAGES = {
+    "billing.Price": [(gettext_lazy("Price lists"), "price_change", "admin:billing_price_lists")],
+    "billing.BillingPeriod": [(gettext_lazy("Closing of months"), "lock_clock", "admin:billing_billingperiod_cockpit")],
+    "billing.CapacityInterval": [
+        (gettext_lazy("Capacity and its costs"), "stacked_bar_chart", "admin:billing_capacityinterval_costs")
+    ],
 }
 
 
@@ -90,20 +100,29 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         ),
         (_("Notifications"), ["tenants.Notification", "tenants.Delivery", "tenants.WebhookEndpoint"]),
-        (_("Money"), ["billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"]),
+        (
+            _("Money"),
+            [
+                *("billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"),
+                "billing.CapacityInterval",
+            ],
+        ),
     ]
     overview = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
     shown: list[dict[str, Any]] = [{"title": None, "items": [overview]}]
     for title, labels in groups:
-        items = [item for item in (_item(request, label) for label in labels) if item]
+        items = [item for label in labels for item in _items(request, label)]
         if items:
             shown.append({"title": title, "separator": True, "items": items})
     return shown
 
 
-def _item(request: HttpRequest, label: str) -> dict[str, Any] | None:
+def _items(request: HttpRequest, label: str) -> Iterator[dict[str, Any]]:
+    """Yield where a table is, and the pages that show the same in another way; nothing to who may not see its rows."""
     model = apps.get_model(label)
     if not admin.site.is_registered(model) or not admin.site.get_model_admin(model).has_view_permission(request):
-        return None
+        return
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"  # noqa: SLF001 - Django's public name for it
-    return {"title": capfirst(model._meta.verbose_name_plural), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same
+    for title, icon, page in _PAGES.get(label, ()):
+        yield {"title": title, "icon": icon, "link": reverse(page)}
+    yield {"title": capfirst(model._meta.verbose_name_plural), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same

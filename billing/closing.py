@@ -19,6 +19,7 @@ from billing.models import BillingPeriod, Charge, Meter, UsageInterval, VolumeMe
 from billing.money import minor_digits, round_half_even
 from billing.posting import post_one
 from billing.verifying import sums_that_differ
+from tenants.audit.operations import Subject, record
 from tenants.models import User
 
 
@@ -77,6 +78,10 @@ def close_period(*, period: BillingPeriod, now: datetime, by: User | None = None
     period.charge_count, period.amount, period.list_amount = found["count"], found["amount"], found["list_amount"]
     period.digest = digest_of(period)
     period.save()
+    details = {"amount": period.money.exact, "charges": period.charge_count, "digest": period.digest}
+    record(
+        "period.closed", actor=by, tenant=period.tenant, subject=Subject("period", period.label, period.label), details=details
+    )
     return period
 
 

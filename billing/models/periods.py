@@ -44,6 +44,7 @@ class BillingPeriod(models.Model):
         verbose_name = _("billing period")
         verbose_name_plural = _("billing periods")
         ordering = ["tenant__name", "-starts_at"]
+        permissions = [("close_billingperiod", "Can close billing periods for ever")]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "month"], name="one_period_a_month"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="period_ends_later"),

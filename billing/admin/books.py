@@ -17,6 +17,8 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
+from billing.admin.cockpit import Cockpit
+from billing.admin.price_lists import PriceLists
 from billing.models import BillingPeriod, Charge, Price, UsageInterval
 from billing.pricing import set_price, set_storage_price
 from tenants.access import operator_may
@@ -34,7 +36,7 @@ class BookAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Price)
-class PriceAdmin(BookAdmin):
+class PriceAdmin(PriceLists, BookAdmin):
     """A price is never changed: the next one is added, and ends it."""
 
     recorded_by_operations = True
@@ -130,7 +132,7 @@ class ChargeAdmin(BookAdmin):
 
 
 @admin.register(BillingPeriod)
-class BillingPeriodAdmin(BookAdmin):
+class BillingPeriodAdmin(Cockpit, BookAdmin):
     list_display = ("label", "tenant", "status", "starts_at", "ends_at", "time_zone", "amount_shown", "charge_count", "closed_at")
     list_filter = (("status", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_select_related = ("tenant", "closed_by")
