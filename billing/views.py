@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from billing import exports, summaries
+from billing import summaries
 from billing.accounts import calendar_of
+from billing.exports import month as month_files
 from billing.periods import Month, months_back
 from billing.queries import scope_of
 from billing.summaries import MonthSummary
@@ -35,10 +36,10 @@ def costs_csv(request: HttpRequest, tenant_slug: str) -> StreamingHttpResponse:
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
     summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
-    exports.note_export(membership, summary.month)
+    month_files.note_export(membership, summary.month)
 
     async def lines() -> AsyncIterator[str]:
-        for line in exports.month_csv(summary):
+        for line in month_files.month_csv(summary):
             yield line
 
     name = f"costs-{membership.tenant.slug}-{summary.month}.csv"

@@ -1,7 +1,8 @@
 """Whether a FOCUS file is one: ours is judged by more than the public validators look at. Pure, streaming.
 
-Public validators pass files in which every cost is wrong, or look at a value for the whole table instead of for each row; so this
-is what an export has to pass, and they are a second opinion. Memory grows with one key per row, and nothing else.
+A validator in public use was seen to pass files in which every list cost was wrong, and to look at allowed values for the table
+as a whole; so this is what an export has to pass, and others are a second opinion. Memory grows with one key per row, and
+nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

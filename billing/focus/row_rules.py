@@ -19,6 +19,8 @@ _TOLERANCE = Decimal("1e-9")
 def nulls_of_category(row: Row) -> Iterator[Broken]:
     """What is measured and priced is there where something was used, and nowhere else."""
     category = row["ChargeCategory"]
+    if category not in set(ChargeCategory):
+        return
     is_usage = category == ChargeCategory.USAGE
     for name in OF_USAGE_ALONE:
         if bool(row[name]) != is_usage:

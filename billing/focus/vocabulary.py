@@ -1,7 +1,7 @@
 """Words that FOCUS allows in its columns, and the currencies of ISO 4217. Pure: data alone.
 
-Source: the FOCUS specification 1.4, columns ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory, ServiceCategory and
-ServiceSubcategory, all of which say the same in 1.2; ISO 4217, list one, with its funds, metals and test codes.
+Source: the data model of FOCUS 1.4, columns ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory, ServiceCategory and
+ServiceSubcategory, which is taken for 1.2 as well; ISO 4217, list one, with its funds, metals and test codes.
 """
 
 from enum import StrEnum

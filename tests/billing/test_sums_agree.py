@@ -17,7 +17,7 @@ from django.db.models import Q, Sum
 
 from billing import sums
 from billing.auditing import verify
-from billing.exports import month_csv
+from billing.exports.month import month_csv
 from billing.models import BillingPeriod, Charge, Price
 from billing.operations import close_period, set_price, set_storage_price, set_terms, settle_due
 from billing.periods import Month

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from aigc_portal import tenant_archive
-from billing.exports import BYTE_ORDER_MARK
+from aigc_portal.spreadsheets import BYTE_ORDER_MARK
 from engines.operations.instances import launch_instance
 from tenants.audit.models import AuditEvent
 from tenants.models import Tenant

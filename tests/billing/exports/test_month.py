@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.exports import harmless, month_csv
+from aigc_portal.spreadsheets import harmless
+from billing.exports.month import month_csv
 from billing.money import Money
 from billing.periods import Month
 from billing.summaries import CostRow, MonthSummary

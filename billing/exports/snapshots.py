@@ -1,0 +1,160 @@
+"""One state of the books, read by COPY on a connection of its own: with flat memory, in stretches, for as long as it takes.
+
+Not Django's connection: a file takes minutes, in which its job tells how far it is, and an answer that streams outlasts its
+request. Whoever stops reading has the running statement cancelled.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from django.db import connection as django_connection
+from django.db.models import F, Q, QuerySet
+from psycopg import sql
+
+from billing.exports.selection import Basis, Detail, Selection
+from billing.models import BillingPeriod, Charge, DayRollup
+
+STRETCH = 20_000
+"""Lines of a stretch, at most."""
+_LIMITS = "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
+# Every stretch is found by an index; a plan for the whole table would be made anew for each of them.
+_PLANS = "SET LOCAL enable_seqscan = off"
+SOURCES = """
+JOIN tenants_tenant AS tenant ON tenant.id = charge.tenant_id
+JOIN billing_billingperiod AS period ON period.id = charge.period_id
+LEFT JOIN tenants_user AS owner ON owner.id = charge.owner_id
+LEFT JOIN engines_gpuclass AS gpu_class ON gpu_class.id = charge.gpu_class_id
+LEFT JOIN engines_instance AS instance ON instance.id = charge.instance_id
+LEFT JOIN engines_volume AS volume ON volume.id = charge.volume_id
+LEFT JOIN engines_engineversion AS version ON version.id = instance.engine_version_id
+LEFT JOIN engines_engine AS engine ON engine.id = version.engine_id
+"""
+"""What the columns of a file are taken from, beside `charge`; `owner` to `engine` may be missing."""
+_COLUMNS = tuple(field.attname for field in Charge._meta.concrete_fields)  # noqa: SLF001 - Django's documented _meta
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What lines come to in one currency."""
+
+    net: Decimal
+    list: Decimal
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.net + other.net, self.list + other.list)
+
+
+Totals = dict[str, Sums]
+"""By currency."""
+
+
+def add(totals: Totals, more: Totals) -> Totals:
+    """Return both together."""
+    return totals | {each: totals[each] + sums if each in totals else sums for each, sums in more.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines of one billing period that follow each other: those after one number, up to another."""
+
+    period_id: int
+    after: int
+    up_to: int
+    count: int  # of lines, whether or not the file has them
+    totals: Totals
+    is_plain: bool  # the file leaves none of them out
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The selected lines in one state of the books."""
+
+    connection: "psycopg.Connection[Any]"
+    selection: Selection
+
+    def count(self) -> int:
+        """Count the lines, whether or not the file has them."""
+        lines = self.selection.lines().values("pk")
+        return int(self._one(f"SELECT count(*) FROM ({self.text(lines)}) AS line")[0])  # noqa: S608 - as below
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Yield all lines in the order of their billing periods, and of their numbers within each."""
+        for period_id, is_plain in self._periods():
+            after = 0
+            while (stretch := self._stretch(period_id, after, is_plain)) is not None:
+                yield stretch
+                after = stretch.up_to
+
+    def copy(self, stretch: Stretch, columns: str, options: str) -> Iterator[bytes | bytearray | memoryview]:
+        """Yield the rows that the file has of the stretch, one at a time, as COPY writes them.
+
+        `columns`: SQL over SOURCES; `options` of COPY.
+        """
+        lines = self._of_period(stretch.period_id).filter(pk__gt=stretch.after, pk__lte=stretch.up_to)
+        rows = lines if stretch.is_plain else self.selection.rows(lines)
+        chosen = self.text(rows.order_by("pk").values(*_COLUMNS))
+        select = f"SELECT {columns} FROM ({chosen}) AS charge {SOURCES} ORDER BY charge.id"  # noqa: S608 - Django's own SQL, and ours
+        with self.connection.cursor() as cursor, cursor.copy(sql.SQL(f"COPY ({select}) TO STDOUT WITH ({options})")) as copy:
+            yield from copy
+
+    def quoted(self, value: object) -> str:
+        """Return a value as SQL has it."""
+        return sql.Literal(value).as_string(self.connection)
+
+    def text(self, rows: "QuerySet[Any, Any]") -> str:
+        """Return a queryset as SQL without parameters, for COPY takes none."""
+        statement, parameters = rows.query.sql_with_params()
+        return str(psycopg.ClientCursor(self.connection).mogrify(statement, parameters))
+
+    def _of_period(self, period_id: int) -> QuerySet[Charge]:
+        return self.selection.lines().filter(period=period_id)
+
+    def _periods(self) -> list[tuple[int, bool]]:
+        """Return the periods that may have lines, and whether the file leaves none of them out."""
+        window = self.selection.window
+        of_window = Q(month__gte=window.first, month__lte=window.last)
+        if self.selection.basis is Basis.USAGE:
+            sums = DayRollup.objects.filter(tenant=self.selection.tenant_id, day__gte=window.first, day__lte=window.last)
+            of_window = Q(pk__in=sums.values("period"))
+        periods = BillingPeriod.objects.filter(of_window, tenant=self.selection.tenant_id).order_by("starts_at")
+        found = self._all(self.text(periods.values("pk")))
+        if self.selection.detail is Detail.LEDGER:
+            return [(pk, True) for (pk,) in found]
+        return [(pk, not self._has_reversals(pk)) for (pk,) in found]
+
+    def _has_reversals(self, period_id: int) -> bool:
+        reversals = self._of_period(period_id).filter(kind=Charge.Kind.REVERSAL).values("pk")
+        return bool(self._one(f"SELECT EXISTS ({self.text(reversals)})")[0])
+
+    def _stretch(self, period_id: int, after: int, is_plain: bool) -> Stretch | None:
+        lines = self._of_period(period_id).filter(pk__gt=after).order_by("pk")[:STRETCH]
+        text = self.text(lines.values(number=F("pk"), code=F("currency"), net=F("amount"), listed=F("list_amount")))
+        found = self._all(
+            f"SELECT code, max(number), count(*), sum(net), sum(listed) FROM ({text}) AS line GROUP BY code"  # noqa: S608 - as above
+        )
+        if not found:
+            return None
+        totals = {code: Sums(net, listed) for code, _last, _count, net, listed in found}
+        return Stretch(period_id, after, max(row[1] for row in found), sum(row[2] for row in found), totals, is_plain)
+
+    def _all(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            return cursor.execute(sql.SQL(statement)).fetchall()
+
+    def _one(self, statement: str) -> tuple[Any, ...]:
+        return self._all(statement)[0]
+
+
+@contextmanager
+def snapshot(selection: Selection) -> Iterator[Snapshot]:
+    """Open one state of the books for reading."""
+    with psycopg.connect(**django_connection.get_connection_params()) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        for statement in (_LIMITS, _PLANS):
+            connection.execute(statement)
+        yield Snapshot(connection, selection)
