@@ -73,7 +73,7 @@ def prepare() -> None:
     """Bring the tables, the catalog and the demo's people up to date; changes nothing that is."""
     call_command("migrate", interactive=False, verbosity=0)
     call_command("load_catalog", *CATALOG)
-    call_command("seed_demo")
+    call_command("seed_demo", "--history")
     call_command("make_operator_groups", verbosity=0)
     close_database()
 

@@ -4,7 +4,7 @@ From sums by day, or by month where those suffice; as of a moment in the past, f
 amounts of the books and are never part of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,6 +51,7 @@ class Asked:
     step: str = ""
     conditions: Conditions = ()
     currency: str = ""  # that of the costs; needed only where an account changed its own
+    corrections: bool = False  # only what was posted in a later month than that of its day
 
     @property
     def is_of_months(self) -> bool:
@@ -66,6 +67,7 @@ class Portion:
     milli_unit_seconds: int = 0
     amount: Decimal = ZERO
     list_amount: Decimal = ZERO
+    charge_count: int = 0
 
     @property
     def unit_hours(self) -> Decimal:
@@ -112,12 +114,19 @@ class Part:
 
 
 def allocate(
-    scope: Q, asked: Asked, calendar: Calendar, *, as_of: datetime | None = None, live_at: datetime | None = None
+    scope: Q,
+    asked: Asked,
+    calendar: Calendar,
+    *,
+    as_of: datetime | None = None,
+    live_at: datetime | None = None,
+    live: Sequence[Accrued] = (),
 ) -> list[Part]:
     """Return the parts of the window in their order, those without costs too. One query; up to three more for estimates.
 
     `scope` is whose costs may be seen, in the fields that sums, charges and usage have in common. `as_of` reads what had been
-    posted until then; `live_at` adds what lasts and is not charged at that moment. Raises SeveralCurrencies and TooManySums.
+    posted until then; `live_at` adds what lasts and is not charged at that moment, and so does `live`, for whoever has read it
+    already (see `lasting`). Raises SeveralCurrencies and TooManySums.
     """
     table = _Table(asked, cut(asked.window, asked.step))
     totals = _totals(scope, asked, calendar, as_of)
@@ -125,9 +134,8 @@ def allocate(
         raise TooManySums
     for total in totals:
         table.add(total)
-    if live_at is not None:
-        for running in _lasting(scope, asked, calendar, live_at):
-            table.estimate(running, calendar)
+    for running in live if live_at is None else lasting(scope, asked, calendar, live_at):
+        table.estimate(running, calendar)
     return table.parts()
 
 
@@ -138,9 +146,10 @@ def charges(scope: Q, asked: Asked, calendar: Calendar) -> QuerySet[Charge]:
     return Charge.objects.filter(scope, of_days, _filters(asked))
 
 
-def _filters(asked: Asked) -> Q:
+def _filters(asked: Asked, place: str = "day") -> Q:
     of_currency = Q(currency=asked.currency) if asked.currency else Q()
-    return all_of(asked.conditions, OF_SUMS) & of_currency
+    of_later_periods = Q(period__month__gt=F(place)) if asked.corrections else Q()
+    return all_of(asked.conditions, OF_SUMS) & of_currency & of_later_periods
 
 
 def _totals(scope: Q, asked: Asked, calendar: Calendar, as_of: datetime | None) -> list[Total]:
@@ -152,7 +161,8 @@ def _totals(scope: Q, asked: Asked, calendar: Calendar, as_of: datetime | None) 
     if as_of is not None:
         return _posted_until(as_of, scope, asked, calendar, by)
     if months:
-        return sums.by_month(scope & _filters(asked), Month.of(window.first), Month.of(window.last), by=by, limit=LIMIT + 1)
+        first, last = Month.of(window.first), Month.of(window.last)
+        return sums.by_month(scope & _filters(asked, "month"), first, last, by=by, limit=LIMIT + 1)
     return sums.by_day(scope & _filters(asked), window.first, window.last, by=by, limit=LIMIT + 1)
 
 
@@ -168,7 +178,10 @@ def _posted_until(at: datetime, scope: Q, asked: Asked, calendar: Calendar, by: 
     return [Total(row[: len(by)], *row[len(by) :]) for row in found[: LIMIT + 1]]
 
 
-def _lasting(scope: Q, asked: Asked, calendar: Calendar, now: datetime) -> list[Accrued]:
+def lasting(scope: Q, asked: Asked, calendar: Calendar, now: datetime) -> list[Accrued]:
+    """Return what lasts and is not charged yet, of the window and the conditions asked for. Three queries at most."""
+    if asked.corrections:  # which are charged
+        return []
     since, until = asked.window.moments(calendar)
     rows = UsageInterval.objects.filter(scope, all_of(asked.conditions, OF_USAGE), starts_at__lt=until)
     rows = rows.select_related("tenant", "instance__engine_version__engine", "volume")
@@ -193,15 +206,18 @@ class _Table:
         portion.milli_unit_seconds += total.milli_unit_seconds
         portion.amount += total.amount
         portion.list_amount += total.list_amount
+        portion.charge_count += total.charge_count
 
     def estimate(self, running: Accrued, calendar: Calendar) -> None:
-        """Take in what lasts."""
-        values = [_value(running.interval, OF_USAGE[name]) for name in self._asked.by]
+        """Take in what lasts, as far as it is of the window."""
+        values, window = [_value(running.interval, OF_USAGE[name]) for name in self._asked.by], self._asked.window
         for cell in running.cells:
-            cost, list_cost = cell.cost, cell.list_cost
+            cost, list_cost, day = cell.cost, cell.list_cost, calendar.day_of(cell.starts_at)
             if cost is None or list_cost is None or self._asked.currency not in {"", cost.currency}:
                 continue
-            allocation = self._allocation(calendar.day_of(cell.starts_at), tuple(values), cost.currency)
+            if not window.first <= day <= window.last:
+                continue
+            allocation = self._allocation(day, tuple(values), cost.currency)
             allocation.estimated += cost.amount
             allocation.list_estimated += list_cost.amount
 

@@ -3,9 +3,13 @@
 from django.urls import path
 
 from billing import views
+from billing.pages import views as pages
 
 urlpatterns = [
-    path("", views.costs, name="costs"),
+    path("", pages.overview, name="costs"),
+    path("month/", views.month, name="costs-month"),
     path("month.csv", views.costs_csv, name="costs-csv"),
+    path("lines/", pages.charge_lines, name="costs-lines"),
+    path("lines/<int:pk>/", pages.charge_line, name="costs-line"),
     path("<slug:slug>/", views.instance_costs, name="instance-costs"),
 ]

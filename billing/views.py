@@ -1,4 +1,4 @@
-"""Pages about costs."""
+"""The statement of a month, also as a file, and one instance's part of it."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -21,13 +21,13 @@ from tenants.models import Membership
 
 
 @login_required
-def costs(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def month(request: HttpRequest, tenant_slug: str) -> HttpResponse:
     """Show the month per instance and per user."""
     membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
     now = timezone.now()
     summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
     context = _frame(membership, summary, now)
-    return render(request, "billing/costs.html", context)
+    return render(request, "billing/month.html", context)
 
 
 @login_required

@@ -1,4 +1,4 @@
-"""What the cost pages and the file show, and to whom."""
+"""What the statement of a month and the file show, and to whom."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ def flyer(make_running: Callable[..., Instance], anna: User) -> Instance:
     return flyer
 
 
-def page(client: Client, user: User, address: str = "/acme/costs/", status: int = 200) -> str:
+def page(client: Client, user: User, address: str = "/acme/costs/month/", status: int = 200) -> str:
     client.force_login(user)
     response = client.get(address)
     assert response.status_code == status
@@ -99,12 +99,12 @@ def test_role_decides_whose_costs_are_seen(
     assert html.count("/acme/costs/" + poster.slug) + html.count("/acme/costs/" + flyer.slug) == rows
 
 
-@pytest.mark.parametrize("address", ["/acme/costs/", "/acme/costs/month.csv", "/acme/costs/{slug}/"])
+@pytest.mark.parametrize("address", ["/acme/costs/month/", "/acme/costs/month.csv", "/acme/costs/{slug}/"])
 def test_stranger_finds_nothing(client: Client, bob: User, poster: Instance, address: str) -> None:
     assert "poster" not in page(client, bob, address.format(slug=poster.slug), status=404)
 
 
-@pytest.mark.parametrize("address", ["/acme/costs/", "/acme/costs/month.csv", "/acme/costs/{slug}/"])
+@pytest.mark.parametrize("address", ["/acme/costs/month/", "/acme/costs/month.csv", "/acme/costs/{slug}/"])
 def test_nobody_in_particular_is_asked_to_sign_in(client: Client, poster: Instance, address: str) -> None:
     response = client.get(address.format(slug=poster.slug))
     assert (response.status_code, response["Location"].split("?")[0]) == (302, "/accounts/login/")
@@ -120,11 +120,11 @@ def test_instance_of_another_tenant_is_not_found(client: Client, bob: User, post
 
 @pytest.mark.parametrize("month", ["2026-13", "march", "2026-3", "2026-04", "0000-01", "2026-03-01", "٢٠٢٦-٠٣"])
 def test_month_that_is_none_is_not_found(client: Client, anna: User, month: str) -> None:
-    page(client, anna, f"/acme/costs/?month={month}", status=404)
+    page(client, anna, f"/acme/costs/month/?month={month}", status=404)
 
 
 def test_another_month_is_empty_and_says_what_to_do(client: Client, anna: User, poster: Instance) -> None:
-    html = page(client, anna, "/acme/costs/?month=2026-02")
+    html = page(client, anna, "/acme/costs/month/?month=2026-02")
     assert values(html) == ["0.000000000"]
     assert "Nothing was used in this month" in html
 
