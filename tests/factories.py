@@ -44,9 +44,11 @@ def join(user: User, tenant: Tenant, role: str = Role.MEMBER) -> Membership:
 
 
 def invite(tenant: Tenant, address: str, role: str = Role.MEMBER, **fields: Any) -> Invitation:
-    """A pending invitation whose link nobody has."""
+    """A pending invitation by an operator, whose link nobody has."""
+    operator = User.objects.filter(username="inviter").first() or make_user("inviter", is_staff=True)
     defaults = {"expires_at": timezone.now() + timedelta(days=7), "token_digest": get_random_string(64), "issues": 1}
-    return Invitation.objects.create(tenant=tenant, address=address, role=role, **defaults | fields)
+    defaults |= {"tenant": tenant, "address": address, "role": role, "invited_by": operator}
+    return Invitation.objects.create(**defaults | fields)
 
 
 def cap(tenant: Tenant, *, gpu_class: GpuClass | None = None, **limits: int | None) -> None:

@@ -1,6 +1,5 @@
 """One address that somebody invited into a tenant."""
 
-from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -16,12 +15,8 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Domain names for common filters."""
 
     def pending(self) -> Self:
-        """Invitations that nobody has used or taken back; their time may be over."""
+        """Invitations that nobody has used or taken back; they may be over all the same."""
         return self.filter(accepted_at=None, revoked_at=None)
-
-    def open(self, now: datetime) -> Self:
-        """Those that can be accepted."""
-        return self.pending().filter(expires_at__gt=now)
 
 
 class Invitation(models.Model):
@@ -32,6 +27,7 @@ class Invitation(models.Model):
     address = models.EmailField(_("address"))
     # The choices are Role's, which this module comes before.
     role = models.CharField(_("role"), max_length=10)
+    # Whoever wrote its latest mail, and must be able to give the role when it is accepted.
     invited_by = models.ForeignKey("tenants.User", models.SET_NULL, null=True, related_name="+", verbose_name=_("invited by"))
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     issues = models.PositiveIntegerField(_("mails"), default=0)

@@ -1,4 +1,4 @@
-"""What the page behind an invitation's link shows to whom."""
+"""Which invitations can be accepted, and what the page behind an invitation's link shows to whom."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +7,13 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from tenants.invitations.models import Invitation
+from tenants.access import Action, roles_that_may
+from tenants.invitations.models import Invitation, InvitationQuerySet
 from tenants.invitations.tokens import digest
-from tenants.models import Role, User, open_for_work
+from tenants.models import Membership, Role, User, acting, open_for_work
 
 
 class Doorstep(StrEnum):
@@ -23,6 +25,7 @@ class Doorstep(StrEnum):
     SIGN_IN = "sign_in"  # an account has it
     PROVIDER = "provider"  # no account has it, and accounts come from an organisation's sign-in alone
     OTHER = "other"  # signed in with an account that does not
+    LAPSED = "lapsed"  # a member already, for whom their provider vouches no more
     ACCEPT = "accept"
 
 
@@ -35,9 +38,22 @@ class Step:
     role: str = ""
 
 
+def vouched_for() -> Q:
+    """Select invitations that their inviters could write now: operators, and acting members whose role may give the role."""
+    inviters = Membership.objects.filter(acting(), tenant=OuterRef("tenant"), user=OuterRef("invited_by"))
+    by_owners = Exists(inviters.filter(role__in=roles_that_may(Action.MANAGE_TENANT)))
+    by_admins = Exists(inviters.filter(role__in=roles_that_may(Action.MANAGE_MEMBERS))) & ~Q(role=Role.OWNER)
+    return Q(invited_by__is_staff=True, invited_by__is_active=True) | by_owners | by_admins
+
+
+def open_invitations() -> InvitationQuerySet:
+    """Return those that can be accepted: used by nobody, not taken back, in time, and still vouched for."""
+    return Invitation.objects.pending().filter(vouched_for(), expires_at__gt=timezone.now())
+
+
 def doorstep_of(token: str, user: AbstractBaseUser | AnonymousUser) -> Step:
     """Say where the person stands. Whoever has the secret reads the mail of the address, and may know of its account."""
-    rows = Invitation.objects.open(timezone.now()).select_related("tenant", "invited_by")
+    rows = open_invitations().select_related("tenant", "invited_by")
     invitation = rows.filter(token_digest=digest(token), tenant__deleted_at=None).first()
     if invitation is None:
         return Step(Doorstep.OVER)
@@ -45,7 +61,7 @@ def doorstep_of(token: str, user: AbstractBaseUser | AnonymousUser) -> Step:
     if not invitation.tenant.is_open:
         return Step(Doorstep.CLOSED, invitation, role)
     if isinstance(user, User):
-        return Step(Doorstep.ACCEPT if has_address(user, invitation.address) else Doorstep.OTHER, invitation, role)
+        return Step(_of_account(user, invitation), invitation, role)
     if _has_account(invitation.address):
         return Step(Doorstep.SIGN_IN, invitation, role)
     return Step(Doorstep.NEW if settings.LOCAL_SIGN_IN else Doorstep.PROVIDER, invitation, role)
@@ -53,14 +69,24 @@ def doorstep_of(token: str, user: AbstractBaseUser | AnonymousUser) -> Step:
 
 def is_invited(address: str) -> bool:
     """Tell whether an invitation to this address can be accepted."""
-    waiting = Invitation.objects.open(timezone.now()).filter(address__iexact=address)
-    return waiting.filter(open_for_work("tenant__")).exists()
+    return open_invitations().filter(open_for_work("tenant__"), address__iexact=address).exists()
 
 
 def has_address(user: User, address: str) -> bool:
     """Tell whether the address is one of the account's, verified or not."""
     own = EmailAddress.objects.filter(user=user, email__iexact=address)
     return user.email.casefold() == address.casefold() or own.exists()
+
+
+def has_lapsed(user: User, invitation: Invitation) -> bool:
+    """Tell whether the person is a member there already, by a provider that vouches for them no more."""
+    return Membership.objects.filter(user=user, tenant=invitation.tenant_id, lapsed_at__isnull=False).exists()
+
+
+def _of_account(user: User, invitation: Invitation) -> Doorstep:
+    if not has_address(user, invitation.address):
+        return Doorstep.OTHER
+    return Doorstep.LAPSED if has_lapsed(user, invitation) else Doorstep.ACCEPT
 
 
 def _has_account(address: str) -> bool:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from tenants.audit.operations import Subject, record
 from tenants.errors import NotAllowed, NotPossible, NotVisible, QuotaExceeded
-from tenants.invitations.models import Invitation, InvitationQuerySet
-from tenants.invitations.queries import has_address
+from tenants.invitations.models import Invitation
+from tenants.invitations.queries import has_address, has_lapsed, open_invitations
 from tenants.invitations.tokens import digest, token_of
 from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.models import Delivery
@@ -30,11 +30,11 @@ DAY = timedelta(days=1)
 
 
 class Unusable(NotPossible):
-    """An invitation that has been used, taken back or replaced, or whose time is over."""
+    """An invitation that has been used, taken back or replaced, whose time is over, or whose inviter may no longer invite."""
 
 
 class NotYours(NotAllowed):
-    """An invitation to another address than those of the person's account."""
+    """An invitation that is not for the account: to another address, or in vain for one that has lapsed there."""
 
 
 @transaction.atomic
@@ -47,7 +47,7 @@ def invite(*, address: str, role: str, by: Membership) -> Invitation:
         raise NotPossible(_("%(address)s belongs to a member of %(tenant)s.") % {"address": address, "tenant": by.tenant})
     if by.tenant.invitations.pending().filter(address__iexact=address).exists():
         raise NotPossible(_("%(address)s is invited already. Send that invitation again.") % {"address": address})
-    invitation = Invitation(tenant=by.tenant, address=address, role=role, invited_by=by.user)
+    invitation = Invitation(tenant=by.tenant, address=address, role=role)
     record("invitation.sent", actor=by.user, tenant=by.tenant, subject=_about(invitation), details={"role": role.value})
     _issue(invitation, by)
     return invitation
@@ -55,7 +55,7 @@ def invite(*, address: str, role: str, by: Membership) -> Invitation:
 
 @transaction.atomic
 def resend(*, invitation: Invitation, by: Membership) -> None:
-    """Write once more, with a new link and a new time; the old link ends. Raises as invite does."""
+    """Write once more, as one's own invitation, with a new link and a new time; the old link ends. Raises as invite does."""
     by = lock_for(by)
     invitation = _pending(invitation, by.tenant)
     require_manage(by, invitation.role)
@@ -78,7 +78,7 @@ def revoke(*, invitation: Invitation, by: Membership) -> None:
 @transaction.atomic
 def accept_by_token(*, token: str, user: User) -> Membership:
     """Become a member by the link: it proves the address, which is verified with it. Raises Unusable, NotYours."""
-    invitation = _locked(Invitation.objects.filter(token_digest=digest(token)))
+    invitation = _locked(token_digest=digest(token))
     if not has_address(user, invitation.address):
         raise NotYours(_("This invitation is for %(address)s.") % {"address": invitation.address})
     verify_address(user, invitation.address)
@@ -88,7 +88,7 @@ def accept_by_token(*, token: str, user: User) -> Membership:
 @transaction.atomic
 def accept_as_verified(*, slug: str, user: User) -> Membership:
     """Become a member without the link, whose address the account has proved before. Raises Unusable, NotVisible."""
-    invitation = _locked(Invitation.objects.filter(slug=slug))
+    invitation = _locked(slug=slug)
     if not EmailAddress.objects.filter(user=user, verified=True, email__iexact=invitation.address).exists():
         raise NotVisible(_("There is nothing here, or it is not yours."))
     return _accept(invitation, user)
@@ -99,7 +99,7 @@ def make_account(*, token: str, username: str, password: str) -> tuple[User, Mem
     """Make an account for the invited address, which the link proves, and accept. Raises Unusable, NotPossible."""
     if not settings.LOCAL_SIGN_IN:
         raise NotPossible(_("Sign in with your organisation’s account."))
-    invitation = _locked(Invitation.objects.filter(token_digest=digest(token)))
+    invitation = _locked(token_digest=digest(token))
     user = User(username=username, email=invitation.address, language=get_language() or "")
     user.set_password(password)
     try:
@@ -125,6 +125,7 @@ def _issue(invitation: Invitation, by: Membership) -> None:
     now = timezone.now()
     _require_room(invitation, by)
     invitation.issues += 1
+    invitation.invited_by = by.user
     invitation.issued_at, invitation.expires_at = now, now + timedelta(days=settings.INVITATION_DAYS)
     invitation.token_digest = digest(token_of(invitation.issue))
     invitation.save()
@@ -170,11 +171,12 @@ def _pending(invitation: Invitation, tenant: Tenant) -> Invitation:
     return found
 
 
-def _locked(wanted: InvitationQuerySet) -> Invitation:
+def _locked(**wanted: str) -> Invitation:
     """Lock the tenant of the invitation that is looked for, then read it; Unusable if it cannot be accepted any more."""
-    tenant_id = wanted.filter(tenant__deleted_at=None).values_list("tenant_id", flat=True).first()
+    found = Invitation.objects.filter(**wanted, tenant__deleted_at=None)
+    tenant_id = found.values_list("tenant_id", flat=True).first()
     tenant = lock_tenant(tenant_id) if tenant_id is not None else None
-    invitation = wanted.open(timezone.now()).filter(tenant=tenant).first() if tenant is not None else None
+    invitation = open_invitations().filter(**wanted, tenant=tenant).first() if tenant is not None else None
     if invitation is None or tenant is None:
         raise Unusable(_("This invitation cannot be used any more. Ask whoever invited you for another one."))
     if not tenant.is_open:
@@ -187,6 +189,11 @@ def _accept(invitation: Invitation, user: User) -> Membership:
     """Use the locked invitation up."""
     if not user.is_active:
         raise NotYours(_("This account is disabled."))
+    if has_lapsed(user, invitation):
+        raise NotYours(
+            _("You belong to %(tenant)s by your organisation’s sign-in. Sign in with it again to go on.")
+            % {"tenant": invitation.tenant}
+        )
     member = Membership.objects.filter(tenant=invitation.tenant, user=user).first()
     is_new = member is None
     member = member or join(user=user, tenant=invitation.tenant, role=invitation.role)

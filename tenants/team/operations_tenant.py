@@ -32,7 +32,21 @@ from tenants.team.operations_invitations import invite
 log = logging.getLogger(__name__)
 REASON_LENGTH = 200
 RESERVED = frozenset(
-    {"accounts", "admin", "api", "gw", "healthz", "i18n", "invitations", "looking", "metrics", "readyz", "static", "ws"}
+    {
+        "accounts",
+        "admin",
+        "api",
+        "favicon.ico",
+        "gw",
+        "healthz",
+        "i18n",
+        "invitations",
+        "looking",
+        "metrics",
+        "readyz",
+        "static",
+        "ws",
+    }
 )
 """First parts of the portal's own addresses, which no tenant's may begin with."""
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")

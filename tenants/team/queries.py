@@ -8,7 +8,6 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +16,7 @@ from tenants import access
 from tenants.access import Action
 from tenants.errors import NotVisible
 from tenants.invitations.models import Invitation
+from tenants.invitations.queries import open_invitations
 from tenants.models import Membership, Role, User
 from tenants.sign_in.configuration import provider
 from tenants.team.operations import may_manage
@@ -61,6 +61,8 @@ class InvitationRow:
     invitation: Invitation
     role: str
     manageable: bool
+    is_open: bool = True
+    """Whether it can be accepted; one that cannot has to be sent again."""
 
 
 def members_of(reader: Membership) -> list[MemberRow]:
@@ -94,7 +96,8 @@ def invitations_of(reader: Membership) -> list[InvitationRow]:
     """Return the pending invitations of the reader's tenant, newest first."""
     words = dict(Role.choices)
     pending = reader.tenant.invitations.pending().select_related("invited_by")
-    return [InvitationRow(each, str(words[each.role]), may_manage(reader, [each.role])) for each in pending]
+    usable = set(open_invitations().filter(tenant=reader.tenant).values_list("pk", flat=True))
+    return [InvitationRow(each, str(words[each.role]), may_manage(reader, [each.role]), each.pk in usable) for each in pending]
 
 
 def invitation_in(reader: Membership, slug: str) -> Invitation:
@@ -108,7 +111,7 @@ def invitation_in(reader: Membership, slug: str) -> Invitation:
 def invitations_to(user: User) -> list[InvitationRow]:
     """Return the invitations that wait for a person, at addresses that they have proved to be theirs."""
     proved = EmailAddress.objects.filter(user=user, verified=True).values_list(Lower("email"), flat=True)
-    waiting = Invitation.objects.open(timezone.now()).alias(lower=Lower("address")).filter(lower__in=list(proved))
+    waiting = open_invitations().alias(lower=Lower("address")).filter(lower__in=list(proved))
     words = dict(Role.choices)
     found = waiting.select_related("tenant", "invited_by")
     return [InvitationRow(each, str(words[each.role]), manageable=False) for each in found if each.tenant.is_open]

@@ -178,3 +178,20 @@ def test_an_invitation_is_not_there_for_others(client, bob, invitation):
     client.force_login(bob)
     assert client.post(f"/invitations/mine/{invitation.slug}/").status_code == 404
     assert client.post("/invitations/mine/zzzzzzzzzz/").status_code == 422
+
+
+def test_a_member_for_whom_their_provider_vouches_no_more_is_told_to_sign_in_with_it(browser, link, acme):
+    carol = factories.make_user("carol")
+    Membership.objects.create(user=carol, tenant=acme, provider="sso", lapsed_at=timezone.now())
+    browser.force_login(carol)
+    before = people()
+    for answer, status in ((browser.get(link), 200), (browser.post(f"{link}accept/"), 422)):
+        assert answer.status_code == status
+        assert "You belong to Acme Studio by your organisation’s sign-in, which vouches for you no more." in text(answer)
+    assert people() == before
+
+
+def test_the_team_sees_which_invitation_has_to_be_sent_again(browser, acme, anna):
+    factories.invite(acme, "carol@example.org", invited_by=factories.make_user("gone"))
+    browser.force_login(anna)
+    assert "to be sent again" in text(browser.get("/acme/team/"))

@@ -10,13 +10,16 @@ from django.core import mail
 from django.db import IntegrityError
 from django.utils import timezone
 
+from tenants.access import as_operator
 from tenants.audit.models import AuditEvent
 from tenants.errors import NotAllowed, NotPossible, NotVisible, QuotaExceeded
 from tenants.invitations.models import Invitation
+from tenants.invitations.queries import is_invited
 from tenants.invitations.tokens import digest, token_of
 from tenants.models import Membership, Role, Tenant, User
 from tenants.notifications.models import Delivery, Notification
 from tenants.notifications.outbox import deliver_due
+from tenants.team.operations import change_role
 from tenants.team.operations_invitations import (
     MAILS_PER_ADDRESS,
     NotYours,
@@ -28,6 +31,7 @@ from tenants.team.operations_invitations import (
     resend,
     revoke,
 )
+from tenants.team.queries import invitations_of, invitations_to
 from tests import factories
 from tests.engines.test_races import together
 
@@ -224,6 +228,82 @@ def test_an_invitation_runs_out(admin, carol):
     Invitation.objects.update(expires_at=timezone.now())
     with pytest.raises(Unusable):
         accept_by_token(token=token, user=carol)
+
+
+def gone(member):
+    member.delete()
+
+
+def demoted(member):
+    Membership.objects.filter(pk=member.pk).update(role=Role.MEMBER)
+
+
+def lapsed(member):
+    Membership.objects.filter(pk=member.pk).update(provider="sso", lapsed_at=timezone.now())
+
+
+def disabled(member):
+    User.objects.filter(pk=member.user_id).update(is_active=False)
+
+
+def erased(member):
+    member.delete()
+    Invitation.objects.update(invited_by=None)
+
+
+@pytest.mark.parametrize("happen", [gone, demoted, lapsed, disabled, erased])
+def test_an_invitation_does_not_outlive_its_inviters_right(happen, acme, anna_in_acme, carol):
+    """Or else somebody could leave the door open for themselves, under another address."""
+    boss = factories.join(factories.make_user("boss"), acme, Role.OWNER)
+    invitation = invite(address=ADDRESS, role=Role.OWNER, by=boss)
+    EmailAddress.objects.create(user=carol, email="carol@example.org", verified=True)
+    happen(boss)
+    token, before = secret_of(invitation), written()
+    for accept in (
+        lambda: accept_by_token(token=token, user=carol),
+        lambda: accept_as_verified(slug=invitation.slug, user=carol),
+        lambda: make_account(token=token, username="dora", password="a-long-secret"),
+    ):
+        with pytest.raises(Unusable):
+            accept()
+    assert written() == before
+    assert not is_invited(ADDRESS)
+    [row] = invitations_of(anna_in_acme)
+    assert (row.invitation, row.is_open, invitations_to(carol)) == (invitation, False, [])
+    resend(invitation=invitation, by=anna_in_acme)
+    assert accept_by_token(token=secret_of(invitation), user=carol).role == Role.OWNER
+
+
+def test_an_admin_who_was_an_owner_brings_in_no_owner_any_more(acme, anna_in_acme, carol):
+    boss = factories.join(factories.make_user("boss"), acme, Role.OWNER)
+    as_owner, as_member = (
+        invite(address=address, role=role, by=boss)
+        for address, role in ((ADDRESS, Role.OWNER), ("dora@example.org", Role.MEMBER))
+    )
+    change_role(member=boss, by=anna_in_acme, role=Role.ADMIN)
+    with pytest.raises(Unusable):
+        accept_by_token(token=secret_of(as_owner), user=carol)
+    dora = factories.make_user("dora")
+    assert accept_by_token(token=secret_of(as_member), user=dora).role == Role.MEMBER
+
+
+def test_what_an_operator_sent_lasts_as_long_as_they_are_one(acme, olga, carol):
+    by = as_operator(olga, acme, permission="tenants.add_tenant")
+    token = secret_of(invite(address=ADDRESS, role=Role.OWNER, by=by))
+    User.objects.filter(pk=olga.pk).update(is_staff=False)
+    with pytest.raises(Unusable):
+        accept_by_token(token=token, user=carol)
+    User.objects.filter(pk=olga.pk).update(is_staff=True)
+    assert accept_by_token(token=token, user=carol).role == Role.OWNER
+
+
+def test_an_invitation_brings_nobody_back_for_whom_their_provider_vouches_no_more(acme, admin, carol):
+    invitation = invite(address=ADDRESS, role=Role.ADMIN, by=admin)
+    Membership.objects.create(user=carol, tenant=acme, provider="sso", lapsed_at=timezone.now())
+    before = written()
+    with pytest.raises(NotYours, match="You belong to Acme Studio by your organisation’s sign-in"):
+        accept_by_token(token=secret_of(invitation), user=carol)
+    assert written() == before
 
 
 def test_another_persons_account_cannot_accept(admin, bob):
