@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from gateway.api_tokens.limits import RULE_LENGTH
-from gateway.api_tokens.secrets import KEY_ID_LENGTH, PREFIX
+from gateway.api_tokens.secrets import PREFIX
+from tenants.access_tokens.carried import CarriedToken
 
 LIFE_LIMIT = timedelta(days=366)
 
@@ -21,7 +22,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.filter(revoked_at=None, expires_at__gt=timezone.now(), membership__isnull=False)
 
 
-class ApiToken(models.Model):
+class ApiToken(CarriedToken):
     """One program's access to one instance, or to every instance of the tenant that its maker may visit.
 
     It never may more than its maker: membership, role, shares and the instance are asked at every look-up.
@@ -42,30 +43,15 @@ class ApiToken(models.Model):
         help_text=_("None: every instance of the tenant that its maker may visit."),
     )
     made_by = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="api_tokens", verbose_name=_("made by"))
-    # The token ends with this very membership, also if the person comes back later.
-    membership = models.ForeignKey(
-        "tenants.Membership", on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("membership")
-    )
-    name = models.CharField(_("name"), max_length=60)
-    key_id = models.CharField(_("begins with"), max_length=KEY_ID_LENGTH, unique=True)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
     scope = models.CharField(_("scope"), max_length=8, choices=Scope.choices, default=Scope.USE)
     rules = ArrayField(models.CharField(max_length=RULE_LENGTH), verbose_name=_("paths"), default=list, blank=True)
     networks = ArrayField(models.CharField(max_length=50), verbose_name=_("networks"), default=list, blank=True)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires at"))
-    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
-    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
-    revoked_by = models.ForeignKey(
-        "tenants.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("revoked by")
-    )
 
     objects = ApiTokenQuerySet.as_manager()
 
-    class Meta:
+    class Meta(CarriedToken.Meta):
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
-        ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(expires_at__lte=models.F("created_at") + LIFE_LIMIT), name="api_token_lives_a_year_at_most"
@@ -74,9 +60,6 @@ class ApiToken(models.Model):
                 condition=models.Q(revoked_at__isnull=False) | models.Q(revoked_by__isnull=True), name="api_token_revoked_when"
             ),
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
     @property
     def start(self) -> str:
@@ -90,4 +73,4 @@ class ApiToken(models.Model):
     @property
     def has_ended(self) -> bool:
         """Whether it opens nothing any more, whatever its maker may do."""
-        return self.revoked_at is not None or self.expires_at <= timezone.now() or self.membership_id is None
+        return self.is_over or self.membership_id is None

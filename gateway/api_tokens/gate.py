@@ -4,12 +4,13 @@ from concurrent.futures import Executor
 
 from django.utils.translation import gettext as _
 
+from aigc_portal.token_secrets import digest
 from engines.states import InstanceState
 from gateway.answers import Answer, refused_program
 from gateway.api_tokens.guessing import PER_SECONDS, Guessing
 from gateway.api_tokens.last_used import LastUsed
 from gateway.api_tokens.limits import contains, permits
-from gateway.api_tokens.secrets import digest, is_well_formed
+from gateway.api_tokens.secrets import is_well_formed
 from gateway.api_tokens.waking import Waker
 from gateway.callers import ApiClient, TokenFacts
 from gateway.memory import Memory

@@ -6,7 +6,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from aigc_portal.sealed_field import SealedField
-from tenants.access_tokens.secrets import KEY_ID_LENGTH, PREFIXES
+from tenants.access_tokens.carried import CarriedToken
+from tenants.access_tokens.secrets import PREFIXES
 
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
@@ -18,7 +19,7 @@ class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
         return self.filter(bound, revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
 
 
-class AccessToken(models.Model):
+class AccessToken(CarriedToken):
     """A program's access to the API, as a person or as a service of a tenant, within scopes.
 
     A personal token acts as its person, in one tenant or in all of theirs; it never may more than they. A service token acts as
@@ -35,29 +36,14 @@ class AccessToken(models.Model):
     tenant = models.ForeignKey(
         "tenants.Tenant", on_delete=models.CASCADE, null=True, blank=True, related_name="access_tokens", verbose_name=_("tenant")
     )
-    # The token ends with this very membership, also if the person comes back later.
-    membership = models.ForeignKey(
-        "tenants.Membership", on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("membership")
-    )
     made_by = models.ForeignKey("tenants.User", on_delete=models.PROTECT, related_name="+", verbose_name=_("made by"))
-    name = models.CharField(_("name"), max_length=60)
-    key_id = models.CharField(_("begins with"), max_length=KEY_ID_LENGTH, unique=True)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=40), verbose_name=_("scopes"))
-    created_at = models.DateTimeField(_("created at"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires at"))
-    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
-    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
-    revoked_by = models.ForeignKey(
-        "tenants.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("revoked by")
-    )
 
     objects = AccessTokenQuerySet.as_manager()
 
-    class Meta:
+    class Meta(CarriedToken.Meta):
         verbose_name = _("access token")
         verbose_name_plural = _("access tokens")
-        ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind="personal") | models.Q(tenant__isnull=False), name="service_token_of_a_tenant"
@@ -68,9 +54,6 @@ class AccessToken(models.Model):
             models.CheckConstraint(condition=models.Q(expires_at__gt=models.F("created_at")), name="access_token_lives"),
         ]
 
-    def __str__(self) -> str:
-        return self.name
-
     @property
     def start(self) -> str:
         """What people recognise it by."""
@@ -79,8 +62,7 @@ class AccessToken(models.Model):
     @property
     def has_ended(self) -> bool:
         """Whether it opens nothing any more, whatever its user may do."""
-        unbound = self.tenant_id is not None and self.membership_id is None
-        return self.revoked_at is not None or self.expires_at <= timezone.now() or unbound
+        return self.is_over or (self.tenant_id is not None and self.membership_id is None)
 
 
 class KeptAnswer(models.Model):

@@ -6,10 +6,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from aigc_portal.token_secrets import digest
 from tenants import access
 from tenants.access import Action
 from tenants.access_tokens.models import AccessToken
-from tenants.access_tokens.secrets import digest
 from tenants.errors import NotVisible
 from tenants.models import Membership, User
 

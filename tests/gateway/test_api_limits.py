@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_portal.token_secrets import digest
 from gateway.api_tokens.limits import BadLimit, contains, permits, read_network, read_rule
-from gateway.api_tokens.secrets import bearer_of, digest, is_well_formed, new_secret
+from gateway.api_tokens.secrets import bearer_of, is_well_formed, new_secret
 
 RULES = {
     "/prompt": "/prompt",

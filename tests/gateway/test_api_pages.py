@@ -9,9 +9,9 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from aigc_portal.token_secrets import digest
 from gateway.api_tokens.operations import LIVE_LIMIT, Wanted, make_api_token, revoke_api_token
 from gateway.api_tokens.samples import samples_for
-from gateway.api_tokens.secrets import digest
 from gateway.models import ApiToken
 from tenants.errors import NotAllowed, NotVisible, QuotaExceeded
 from tenants.models import Membership, Role

@@ -14,11 +14,11 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
+from aigc_portal.token_secrets import digest
 from engines.models import Instance, Use
 from engines.reconcile import reconcile
 from gateway import handoff, standing
 from gateway.api_tokens.operations import Made
-from gateway.api_tokens.secrets import digest
 from gateway.callers import ApiClient, Visitor
 from gateway.cookies import PASS
 from gateway.gate import Gate

@@ -1,7 +1,7 @@
 """A visit is recorded where the portal hands a visitor over: once in a session, and never for who is refused."""
 
+from aigc_portal.token_secrets import digest
 from engines.models import Instance
-from gateway.api_tokens.secrets import digest
 from gateway.api_tokens.waking import _wake
 from gateway.models import ApiToken
 from tenants.audit.models import AuditEvent
