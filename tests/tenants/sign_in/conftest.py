@@ -15,10 +15,12 @@ import pytest
 import redis
 from django.test import Client
 
+from tenants.models import User
 from tests.tenants.sign_in.provider_double import ProviderDouble, running_double
 from tests.waiting import wait_until
 
 HOST = "portal.localhost:8000"
+PASSWORD = "a-long-secret"
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,22 @@ def browser() -> Client:
 @pytest.fixture
 def another_browser() -> Client:
     return Client(HTTP_HOST=HOST)
+
+
+@pytest.fixture
+def alice(alice: User) -> User:
+    """Somebody with a password."""
+    alice.set_password(PASSWORD)
+    alice.save()
+    return alice
+
+
+@pytest.fixture
+def signed_in(browser: Client, alice: User) -> Client:
+    """Alice's browser, which has just shown once more that it is hers."""
+    browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    return browser
 
 
 @pytest.fixture

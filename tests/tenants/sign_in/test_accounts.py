@@ -5,29 +5,11 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
-from django.test import Client
 
 from tenants.audit.models import AuditEvent
-from tenants.models import User
-from tests.tenants.sign_in.conftest import is_signed_in
+from tests.tenants.sign_in.conftest import PASSWORD, is_signed_in
 
-PASSWORD = "a-long-secret"
 NEW = "another-long-secret"
-
-
-@pytest.fixture
-def alice(alice: User) -> User:
-    alice.set_password(PASSWORD)
-    alice.save()
-    return alice
-
-
-@pytest.fixture
-def signed_in(browser: Client, alice: User) -> Client:
-    """Alice's browser, which has just shown once more that it is hers."""
-    browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
-    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    return browser
 
 
 def kinds() -> list[str]:

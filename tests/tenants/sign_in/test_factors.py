@@ -9,27 +9,11 @@ from django.test import Client
 from tenants.audit.models import AuditEvent
 from tenants.models import User
 from tenants.sign_in.factors import has_second_factor
-from tests.tenants.sign_in.conftest import is_signed_in
-
-PASSWORD = "a-long-secret"
+from tests.tenants.sign_in.conftest import PASSWORD, is_signed_in
 
 
 def code_of(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
-
-
-@pytest.fixture
-def alice(alice: User) -> User:
-    alice.set_password(PASSWORD)
-    alice.save()
-    return alice
-
-
-@pytest.fixture
-def signed_in(browser: Client, alice: User) -> Client:
-    browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
-    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    return browser
 
 
 @pytest.fixture
