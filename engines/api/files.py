@@ -5,7 +5,7 @@ What changes files is a PUT, PATCH or DELETE, so that no transaction is open whi
 
 import uuid
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from django.http import HttpResponseBase
 from ninja import Path, Query, Router, Status
@@ -18,7 +18,7 @@ from aigc_portal.api.schemas import Input, Output
 from engines.file_room import Room, room_in
 from engines.files.base import Entry, Order
 from engines.operations.taking import note_files_deleted
-from engines.sending.files import piece, send_file
+from engines.sending.files import piece, send_archive, send_file
 from tenants.access_tokens.scopes import Scope
 
 router = Router(tags=["Files"])
@@ -32,6 +32,7 @@ DOWNLOAD = {
         206: {"description": "The range that was asked for.", "content": {"application/octet-stream": BYTES}},
     },
 }
+ARCHIVE = AWAY | {"responses": {200: {"content": {"application/zip": BYTES}}}}
 UPLOAD = {"x-problems": [503], "requestBody": {"required": True, "content": {"application/octet-stream": BYTES}}}
 
 
@@ -68,6 +69,15 @@ class FolderPart(Input):
     order: Literal["name", "newest"] = "name"
     limit: int = Field(50, ge=1, le=LIMIT)
     cursor: str = Field("", max_length=100)
+
+
+class ArchivePart(Input):
+    """What is wanted of which folder."""
+
+    path: str = Field("", max_length=4000, description="Relative, with / between names; empty: the volume itself.")
+    name: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
+        default=[], max_length=200, description="A file or folder in it, as often as there are some; none: all of it."
+    )
 
 
 class FilePath(Input):
@@ -109,6 +119,12 @@ def list_files(request: ApiRequest, tenant: Path[str], volume: Path[str], wanted
 def download_file(request: ApiRequest, tenant: Path[str], volume: Path[str], wanted: Query[FilePath]) -> HttpResponseBase:
     """Send a file, or the range of it that `Range` asks for."""
     return send_file(request, _room(request, tenant, volume), wanted.path)
+
+
+@router.get("/files/archive", auth=READ, response=None, summary="Download an archive", openapi_extra=ARCHIVE)
+def download_archive(request: ApiRequest, tenant: Path[str], volume: Path[str], wanted: Query[ArchivePart]) -> HttpResponseBase:
+    """Send these of a folder as a ZIP archive, or all of it if none is named."""
+    return send_archive(_room(request, tenant, volume), wanted.path, wanted.name)
 
 
 @router.put("/files/content", auth=WRITE, response=UploadedOut, summary="Upload a piece of a file", openapi_extra=UPLOAD)

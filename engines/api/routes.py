@@ -2,7 +2,7 @@
 
 from ninja import Router
 
-from engines.api import actions, catalog, files, history, instances, limits, schedules, shares, volumes
+from engines.api import actions, catalog, files, history, instances, limits, release, schedules, shares, volumes
 
 TENANT = "/tenants/{slug:tenant}"
 INSTANCE = f"{TENANT}/instances/{{slug:instance}}"
@@ -15,6 +15,7 @@ ROUTERS: list[tuple[str, Router]] = [
     (INSTANCE, schedules.of_instance),
     (TENANT, schedules.of_tenant),
     (TENANT, limits.router),
+    (TENANT, release.router),
     (TENANT, volumes.router),
     (f"{TENANT}/volumes/{{slug:volume}}", files.router),
 ]

@@ -1,6 +1,6 @@
 """Why is it still on, and when will it stop? The last look's answer and the rule behind it, for people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from engines.idle.decision import SOON, Why
 from engines.idle.policy import Policy
-from engines.models import Instance, Schedule, Use
+from engines.models import IdleRule, Instance, Schedule, Use
 from engines.release.asking import is_mute
 from engines.release.knowing import joined_use
 from engines.release.rules import policy_for
@@ -108,6 +108,16 @@ def schedules_of(instance: Instance) -> list[Schedule]:
     """The instance's own schedules and its tenant's; one query."""
     of_tenant = Schedule.objects.filter(tenant_id=instance.tenant_id).select_related("made_by")
     return [each for each in of_tenant if each.instance_id in {None, instance.pk}]
+
+
+def own_rule(tenant_id: int) -> IdleRule | None:
+    """Return what a team has made stricter for itself."""
+    return IdleRule.objects.filter(tenant=tenant_id, author=IdleRule.Author.TENANT).first()
+
+
+def own_limits(own: IdleRule) -> Policy:
+    """Return what a team's rule limits; that it exempts means only that it loosens nothing."""
+    return replace(own.policy, exempt=False, name="")
 
 
 def policy_sentence(policy: Policy) -> str:

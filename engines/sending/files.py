@@ -1,8 +1,10 @@
-"""A file as an answer, and a piece of an upload as a request.
+"""Files as an answer, one or many, and a piece of an upload as a request.
 
 Whatever an engine wrote is hostile: nothing but pictures is ever shown by a browser in the portal's name, and those without a
 right to do anything.
 """
+
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -15,6 +17,7 @@ from engines.file_room import Room
 from engines.file_words import FileRefused
 from engines.files.base import PIECE_BYTES, Content, Entry, FileRefusal, Piece, Refusal
 from engines.files.ranges import BadRange, parse_range
+from engines.operations.taking import note_files_taken
 from engines.sending.chunks import StreamedChunks
 
 _POWERLESS = "default-src 'none'; sandbox"
@@ -38,6 +41,19 @@ def send_file(request: HttpRequest, room: Room, path: str, *, shown: bool = Fals
         response["Content-Range"] = _content_range(content)
     response["Content-Disposition"] = content_disposition_header(not picture, entry.name) or "attachment"
     return headed(response, content.entry, keep=keep and picture is not None)
+
+
+def send_archive(room: Room, folder: str, names: list[str]) -> HttpResponseBase:
+    """Send these of a folder as a ZIP archive, or all of it without names; the audit log knows who took what."""
+    with room.files() as files:
+        chunks = files.zip(folder, names)
+    note_files_taken(volume=room.volume, by=room.membership, folder=folder, names=names)
+    response = StreamedChunks(chunks, content_type="application/zip")
+    what = names[0] if len(names) == 1 else folder.rpartition("/")[2] or room.volume.name
+    name = f"{what} {datetime.now(UTC):%Y-%m-%d}.zip"
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def piece(upload: str, *, offset: int, length: int, size_bytes: int) -> Piece:

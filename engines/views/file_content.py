@@ -4,22 +4,18 @@ Whatever an engine wrote is hostile: nothing but pictures is ever shown by a bro
 right to do anything.
 """
 
-from datetime import UTC, datetime
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified, JsonResponse
-from django.utils.http import content_disposition_header, parse_etags
+from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from engines import pictures
 from engines.errors import Unavailable
-from engines.file_room import Room, room_in
+from engines.file_room import room_in
 from engines.file_words import FileRefused
 from engines.files.base import Entry, FileRefusal, Files, Piece, Refusal
-from engines.operations.taking import note_files_taken
-from engines.sending.chunks import StreamedChunks
-from engines.sending.files import etag_of, headed, piece, send_file
+from engines.sending.files import etag_of, headed, piece, send_archive, send_file
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 
@@ -59,13 +55,7 @@ def archive(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse
     names = [] if "all" in request.POST else request.POST.getlist("name")
     if not names and "all" not in request.POST:
         raise Unavailable(_("Choose something first."))
-    with room.files() as files:
-        chunks = files.zip(path, names)
-    note_files_taken(volume=room.volume, by=room.membership, folder=path, names=names)
-    response = StreamedChunks(chunks, content_type="application/zip")
-    response["Content-Disposition"] = content_disposition_header(True, _archive_name(room, path, names)) or "attachment"
-    response["Cache-Control"] = "no-store"
-    return response
+    return send_archive(room, path, names)
 
 
 @require_POST
@@ -107,8 +97,3 @@ def _thumbnail(files: Files, path: str, entry: Entry) -> bytes:
         return pictures.thumbnail(chunks)
     finally:
         chunks.close()
-
-
-def _archive_name(room: Room, path: str, names: list[str]) -> str:
-    name = names[0] if len(names) == 1 else path.rpartition("/")[2] or room.volume.name
-    return f"{name} {datetime.now(UTC):%Y-%m-%d}.zip"

@@ -1,7 +1,6 @@
 """When engines are released: schedules of one, and limits and schedules of a whole team."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,10 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from engines.idle.policy import Policy
-from engines.models import IdleRule, Instance, Schedule
+from engines.models import Instance, Schedule
 from engines.operations import idle_rules, schedules
-from engines.queries.idle import policy_sentence
+from engines.queries.idle import own_limits, own_rule, policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
 from engines.views.applying import is_applied
 from engines.views.instance_page import Bound, operable, submit
@@ -88,11 +86,6 @@ def remove(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     return redirect(_tab(schedule.instance) if schedule.instance else reverse("release", args=[tenant_slug]))
 
 
-def _limits(own: IdleRule) -> Policy:
-    """What the team's rule limits; that it exempts means only that it loosens nothing."""
-    return replace(own.policy, exempt=False, name="")
-
-
 def _manager(request: PortalRequest, tenant_slug: str) -> Membership:
     membership = member(request, tenant_slug)
     access.require(membership, Action.OPERATE_ALL)
@@ -114,14 +107,14 @@ def _submit(
 
 
 def _page(request: PortalRequest, membership: Membership, bound: dict[str, BaseForm] | None = None) -> HttpResponse:
-    own = IdleRule.objects.filter(tenant=membership.tenant, author=IdleRule.Author.TENANT).first()
+    own = own_rule(membership.tenant_id)
     general = idle_rules.general_rule(membership.tenant_id)
     context = {
         "membership": membership,
         "may_manage_all": access.may(membership, Action.OPERATE_ALL),
         "general_sentence": policy_sentence(general.policy),
         "own": own,
-        "own_sentence": policy_sentence(_limits(own)) if own else "",
+        "own_sentence": policy_sentence(own_limits(own)) if own else "",
         "tighter_form": TighterForm.of(own or general),
         "schedules": Schedule.objects.filter(tenant=membership.tenant, instance=None),
         "schedule_form": TeamScheduleForm(initial={"time_zone": membership.user.time_zone}),

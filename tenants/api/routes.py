@@ -8,6 +8,7 @@ TENANT = "/tenants/{slug:tenant}"
 ROUTERS: list[tuple[str, Router]] = [
     ("", me.router),
     ("", tokens.mine),
+    ("", notifications.mine),
     (TENANT, members.router),
     (TENANT, invitations.router),
     (TENANT, audit.router),

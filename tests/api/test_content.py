@@ -1,6 +1,8 @@
 """What is in an instance and on its volume: events, log, files; who else may enter; when it stops."""
 
 import asyncio
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance
+from tenants.audit.models import AuditEvent
 from tenants.models import Tenant, User
 from tests import factories
 from tests.api.conftest import Program
@@ -125,3 +128,22 @@ def test_classes_have_prices_and_what_is_free(alices: Program, cluster: Cluster,
     assert (costs["total"]["amount"], costs["own_only"], costs["instances"]) == ("0.000000000", True, [])
     assert problem(alices("GET", "/tenants/acme/costs?month=2999-01")) == (422, "invalid")
     assert alices("GET", "/tenants/acme/charges").json() == {"items": [], "next_cursor": None}
+
+
+def test_an_archive_has_what_is_named_and_the_log_knows_who_took_it(alices: Program, files: str, alice: User) -> None:
+    for name in ("one.txt", "two.txt"):
+        url = f"/api/v1{files}/content?path={name}"
+        alices.client.put(url, name.encode(), content_type="application/octet-stream", headers=alices.headers)
+
+    def taken(query: str) -> dict[str, bytes]:
+        answer = alices("GET", f"{files}/archive{query}")
+        assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (200, "application/zip", "no-store")
+        with zipfile.ZipFile(io.BytesIO(b"".join(answer))) as book:
+            return {name: book.read(name) for name in book.namelist()}
+
+    assert taken("?name=one.txt") == {"one.txt": b"one.txt"}
+    assert taken("?name=one.txt&name=two.txt") == taken("") == {"one.txt": b"one.txt", "two.txt": b"two.txt"}
+    assert problem(alices("GET", f"{files}/archive?name=missing")) == (404, "not-found")
+    assert problem(alices("GET", f"{files}/archive?path=../..")) == (422, "invalid")
+    events = AuditEvent.objects.filter(kind="volume.archived").order_by("pk").values_list("actor", "details__files", "via")
+    assert list(events) == [(alice.pk, names, "api") for names in (["one.txt"], ["one.txt", "two.txt"], [])]
