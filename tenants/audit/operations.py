@@ -19,6 +19,11 @@ class Subject:
     id: str = ""
     name: str = ""
 
+    @classmethod
+    def account(cls, user: User) -> "Subject":
+        """Name a person's account; a member of a team is named by `tenants.team.operations.about`."""
+        return cls("person", str(user.pk), user.get_username())
+
 
 NOTHING = Subject("")
 

@@ -69,7 +69,7 @@ class SignInAdapter(InvitedOnlyAdapter):
         if sociallogin is not None:
             arrive(request, user, sociallogin)
             details["provider"] = sociallogin.account.provider
-        record("account.signed_in", actor=user, subject=_person(user), details=details)
+        record("account.signed_in", actor=user, subject=Subject.account(user), details=details)
         answer: HttpResponse = super().post_login(request, user, **kwargs)
         return answer
 
@@ -85,7 +85,7 @@ class SignInAdapter(InvitedOnlyAdapter):
         user, onwards = request.user, sign_out_address(request.session)
         super().logout(request)
         if isinstance(user, User):
-            record("account.signed_out", actor=user, subject=_person(user))
+            record("account.signed_out", actor=user, subject=Subject.account(user))
         if onwards:
             request.session[SIGN_OUT_THERE] = onwards
 
@@ -104,7 +104,7 @@ class SignInAdapter(InvitedOnlyAdapter):
         """Write down what the owner of the account is told."""
         kind = NOTICES.get(template_prefix)
         if kind is not None:
-            record(kind, actor=user, subject=_person(user), details=_details(template_prefix, context or {}))
+            record(kind, actor=user, subject=Subject.account(user), details=_details(template_prefix, context or {}))
         if kind == "account.password_changed":
             follow_session(self.request)
         super().send_notification_mail(template_prefix, user, context, email)
@@ -119,7 +119,7 @@ class SignInAdapter(InvitedOnlyAdapter):
             messages.error(self.request, _("The mail could not be sent. Try again in a few minutes."))
 
     def _note_failure(self, user: User | None, method: str, why: str) -> None:
-        subject = _person(user) if user is not None else Subject("person")
+        subject = Subject.account(user) if user is not None else Subject("person")
         record("account.sign_in_failed", actor=None, subject=subject, details={"method": method, "why": why})
 
 
@@ -133,10 +133,6 @@ def method_of(request: HttpRequest, user: User) -> str:
     if first is None:
         return "unknown"
     return {"socialaccount": "provider", "mfa": "passkey"}.get(str(first["method"]), str(first["method"]))
-
-
-def _person(user: User) -> Subject:
-    return Subject("person", str(user.pk), user.get_username())
 
 
 def _details(template_prefix: str, context: dict[str, Any]) -> dict[str, object]:

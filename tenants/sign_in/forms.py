@@ -19,8 +19,8 @@ class SecondFactorForm(AuthenticateForm):  # type: ignore[misc]
         try:
             code: str = super().clean_code()
         except ValidationError:
-            subject = Subject("person", str(self.user.pk), self.user.get_username())
-            record("account.sign_in_failed", actor=None, subject=subject, details={"method": "code", "why": "wrong code"})
+            details = {"method": "code", "why": "wrong code"}
+            record("account.sign_in_failed", actor=None, subject=Subject.account(self.user), details=details)
             raise
         return code
 

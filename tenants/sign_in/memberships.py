@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from tenants.audit.operations import Subject, record
+from tenants.audit.operations import record
 from tenants.models import Membership, Tenant, User
 from tenants.rights import announce_rights_on_commit
 from tenants.sign_in.schema import RoleName
 from tenants.standstill import follow_on_commit
-from tenants.team.operations import is_last_owner
+from tenants.team.operations import about, is_last_owner
 
 
 @transaction.atomic
@@ -83,7 +83,4 @@ def _change(membership: Membership, role: RoleName) -> bool:
 
 
 def _record(kind: str, membership: Membership, details: dict[str, object]) -> None:
-    user = membership.user
-    record(
-        kind, actor=None, tenant=membership.tenant, subject=Subject("person", str(user.pk), user.get_username()), details=details
-    )
+    record(kind, actor=None, tenant=membership.tenant, subject=about(membership.user), details=details)
