@@ -110,6 +110,7 @@ class Dashboard:
 
     as_of: datetime
     total: Figures
+    today: Money
     rows: list[Row]
     rest: Row | None
     corrections: Money
@@ -132,7 +133,7 @@ def dashboard(
     days, months = parse("31d", calendar, now), last_months(calendar, now)
     earliest = min(wanted.window.first, days.first, months.first)
     live = lasting(scope, wanted.asked(Window(earliest, today.last)), calendar, now)
-    labels = Labels(membership.tenant_id)
+    labels = Labels(membership)
     table = _table(scope, wanted, calendar, today, live)
     total = Figures(wanted.currency)
     for figures in table.values():
@@ -144,6 +145,7 @@ def dashboard(
     return Dashboard(
         as_of=now,
         total=total,
+        today=line.points[-1].amount,
         rows=rows[:ROWS],
         rest=_rest(rows[ROWS:], total, wanted),
         corrections=_corrections(scope, wanted, calendar, now),
