@@ -75,6 +75,11 @@ class Figures:
         return round_half_even(Fraction(self.gpu_milli_unit_seconds, SECONDS_OF_UNIT_HOUR), 2)
 
     @property
+    def gpu_hours_text(self) -> str:
+        """The same for people: "2,727.14"."""
+        return f"{self.gpu_hours:,}"
+
+    @property
     def price_per_gpu_hour(self) -> Money | None:
         """What a GPU-hour came to on average; None without any."""
         if not self.gpu_milli_unit_seconds:
@@ -126,7 +131,7 @@ def dashboard(
 ) -> Dashboard:
     """Work all of it out, for what the member may see; within one snapshot of the caller's. `budget` is what a day may cost.
 
-    A dozen queries at most, whatever there is in the books; none on the charges.
+    Thirteen queries at most, whatever there is in the books; none on the charges.
     """
     scope = visible_to(membership)
     today = parse("today", calendar, now)
