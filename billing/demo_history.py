@@ -12,7 +12,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from billing.accounts import calendar_of
-from billing.models import BillingPeriod
+from billing.closing import due_periods
 from billing.operations import add_credit, close_period, set_price, set_storage_price, settle, settle_due
 from billing.periods import Month
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, RunFact, Volume, VolumeFact
@@ -72,8 +72,8 @@ def make_history(tenant: Tenant, *, now: datetime) -> int:
         _note_volume(instance.volume, begins_at, now)
         settle(instance.pk, now=now)
     settle_due(now=now)
-    add_credit(tenant=tenant, amount=Decimal("40.00"), reason="Outage of the cluster", now=now)
-    _close_and_correct(tenant, classes["l4-24g"], now)
+    add_credit(tenant=tenant, amount=Decimal("12.00"), reason="Outage of the cluster", now=now)
+    _close_and_correct(tenant, now)
     return len(ENGINES)
 
 
@@ -159,11 +159,13 @@ def _note_volume(volume: Volume, begins_at: datetime, now: datetime) -> None:
     note_volume(volume, VolumeFact.Kind.GONE, at=now.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
-def _close_and_correct(tenant: Tenant, gpu_class: GpuClass, now: datetime) -> None:
-    """Close all but the last two months, and lower a price of the last one closed afterwards, which makes corrections."""
-    open_from = _months_before(calendar_of(tenant).month_of(now), 1).first_day
-    periods = list(BillingPeriod.objects.filter(tenant=tenant, month__lt=open_from).order_by("month"))
+def _close_and_correct(tenant: Tenant, now: datetime) -> None:
+    """Close the months whose time has come, and let the last run in them have ended half an hour earlier: a correction."""
+    periods = [period for period in due_periods(now=now) if period.tenant_id == tenant.pk]
     for period in periods:
         close_period(period=period, now=now)
-    set_price(gpu_class=gpu_class, tenant=tenant, per_hour=Decimal("0.55"), starts_at=periods[-1].starts_at)
-    settle_due(now=now)
+    ended = RunFact.objects.filter(tenant=tenant, kind=RunFact.Kind.ENDED, at__lt=periods[-1].ends_at).latest("at")
+    earlier = _fact(ended.instance, ended.run_id, RunFact.Kind.ENDED, ended.at - timedelta(minutes=30))
+    earlier.source, earlier.observed_at = RunFact.Source.OPERATOR, now
+    earlier.save()
+    settle(ended.instance_id, now=now)

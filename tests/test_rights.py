@@ -26,6 +26,9 @@ NEEDS = {
     "audit_csv": ADMIN,
     "costs": SEE,  # of one's own, or everybody's
     "costs-csv": SEE,
+    "costs-line": COSTS,
+    "costs-lines": SEE,
+    "costs-month": SEE,
     "instance": SEE,
     "instance-api": WAKE,
     "instance-costs": COSTS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from django.utils import timezone
 from PIL import Image
 
 from aigc_portal.sealing import seal
+from billing.models import Charge, Price
+from billing.operations import set_price, settle
 from engines.clusters import get_cluster
 from engines.models import Cluster, Instance, Schedule
 from engines.states import InstanceState
@@ -25,6 +28,7 @@ from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
+from tests.billing.facts import record
 
 
 def tenant_routes(patterns: list[URLPattern | URLResolver], prefix: str = "", inside: bool = False) -> Iterator[tuple[str, str]]:
@@ -67,7 +71,19 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     Quota.objects.create(tenant=acme, author="tenant", user=alice, measure="gpus", limit=500)
     about = {"measure": "gpus", "wanted": 1000, "reason": "Secret plans need it."}
     QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
+    charge_for(instance)
     return instance
+
+
+def charge_for(instance: Instance) -> Charge:
+    """One line of the books, for an hour of a year ago."""
+    starts_at = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=365)
+    if not Price.objects.filter(gpu_class=instance.gpu_class).exists():
+        set_price(gpu_class=instance.gpu_class, per_hour=Decimal(1), starts_at=starts_at)
+    record(instance, "ready", starts_at, run_id=f"{instance.slug} once")
+    record(instance, "ended", starts_at + timedelta(hours=1), run_id=f"{instance.slug} once")
+    settle(instance.pk, now=timezone.now())
+    return Charge.objects.get(instance=instance)
 
 
 PICTURE = "Secret plans.png"
@@ -106,6 +122,8 @@ def address(name: str, route: str, instance: Instance) -> str:
 def _row_of(name: str, instance: Instance) -> Model:
     """The row that an address names by its number."""
     tenant = instance.tenant
+    if name == "costs-line":
+        return instance.charges.get()
     if name.startswith("team_member"):
         return instance.owner.memberships.get(tenant=tenant)
     if name.startswith("limits_"):

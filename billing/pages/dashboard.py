@@ -75,6 +75,11 @@ class Figures:
         return round_half_even(Fraction(self.gpu_milli_unit_seconds, SECONDS_OF_UNIT_HOUR), 2)
 
     @property
+    def gpu_hours_text(self) -> str:
+        """The same for people: "2,727.14"."""
+        return f"{self.gpu_hours:,}"
+
+    @property
     def price_per_gpu_hour(self) -> Money | None:
         """What a GPU-hour came to on average; None without any."""
         if not self.gpu_milli_unit_seconds:
@@ -110,6 +115,7 @@ class Dashboard:
 
     as_of: datetime
     total: Figures
+    today: Money
     rows: list[Row]
     rest: Row | None
     corrections: Money
@@ -125,14 +131,14 @@ def dashboard(
 ) -> Dashboard:
     """Work all of it out, for what the member may see; within one snapshot of the caller's. `budget` is what a day may cost.
 
-    A dozen queries at most, whatever there is in the books; none on the charges.
+    Thirteen queries at most, whatever there is in the books; none on the charges.
     """
     scope = visible_to(membership)
     today = parse("today", calendar, now)
     days, months = parse("31d", calendar, now), last_months(calendar, now)
     earliest = min(wanted.window.first, days.first, months.first)
     live = lasting(scope, wanted.asked(Window(earliest, today.last)), calendar, now)
-    labels = Labels(membership.tenant_id)
+    labels = Labels(membership)
     table = _table(scope, wanted, calendar, today, live)
     total = Figures(wanted.currency)
     for figures in table.values():
@@ -144,6 +150,7 @@ def dashboard(
     return Dashboard(
         as_of=now,
         total=total,
+        today=line.points[-1].amount,
         rows=rows[:ROWS],
         rest=_rest(rows[ROWS:], total, wanted),
         corrections=_corrections(scope, wanted, calendar, now),

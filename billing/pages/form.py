@@ -1,6 +1,7 @@
 """The form in which a costs page is asked. What was asked stands in it again, also where it cannot be answered."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,10 +14,10 @@ from django.utils.translation import ngettext
 from billing.calendars import Calendar
 from billing.models import Charge, MonthRollup
 from billing.pages.labels import Labels, title
-from billing.pages.wanted import DIMENSIONS, days_of, last_months
+from billing.pages.wanted import DIMENSIONS, Wanted, days_of, last_months
 from billing.periods import Month, months_back
 from billing.queries import scope_of, visible_to
-from billing.windows import Window
+from billing.windows import NotAWindow, Window, parse
 from tenants.models import Membership
 
 PEOPLE = 200
@@ -60,8 +61,8 @@ class Form:
 
 def form(membership: Membership, given: Mapping[str, str], calendar: Calendar, now: datetime, errors: Mapping[str, str]) -> Form:
     """Return the form for an address as it was given; `errors` says by parameter what is wrong with it. Two queries."""
-    labels = Labels(membership.tenant_id)
-    offered = _offered(membership, labels, calendar, now)
+    labels = Labels(membership)
+    offered = _offered(membership, labels, given, calendar, now)
     return Form(
         fields=[_field(name, *offered[name], given, errors) for name in offered],
         narrowings=[
@@ -75,14 +76,16 @@ def form(membership: Membership, given: Mapping[str, str], calendar: Calendar, n
             for name in (*DIMENSIONS, "filter")
             if name in given and name not in offered
         ],
-        hidden=[(name, given[name]) for name in ("by", "stack", "prices") if name in given],
+        hidden=[(name, given[name]) for name in ("by", "stack", "prices") if name in given and name not in errors],
         corrections="corrections" in given,
         is_asked=any(given.get(name) for name in (*offered, *DIMENSIONS, "filter", "corrections")),
         errors=errors,
     )
 
 
-def _offered(membership: Membership, labels: Labels, calendar: Calendar, now: datetime) -> dict[str, tuple[str, list[Option]]]:
+def _offered(
+    membership: Membership, labels: Labels, given: Mapping[str, str], calendar: Calendar, now: datetime
+) -> dict[str, tuple[str, list[Option]]]:
     """Return what there is to choose from, among what the member may see: label and options by parameter."""
     window = last_months(calendar, now)
     months = MonthRollup.objects.filter(visible_to(membership), month__gte=window.first).order_by()
@@ -91,7 +94,7 @@ def _offered(membership: Membership, labels: Labels, calendar: Calendar, now: da
         classes=ArrayAgg("gpu_class__slug", distinct=True, filter=Q(gpu_class__isnull=False), default=[]),
         currencies=ArrayAgg("currency", distinct=True, default=[]),
     )
-    offered: dict[str, tuple[str, list[Option]]] = {"window": (_("Days"), _windows(calendar, now, window))}
+    offered: dict[str, tuple[str, list[Option]]] = {"window": (_("Days"), _windows(calendar, now, window, given.get("window")))}
     if scope_of(membership) is None:
         people = [(name, name) for name in found["people"]]
         offered["user"] = (title("user"), [("", _("everybody")), *people] if len(people) <= PEOPLE else [])
@@ -108,20 +111,33 @@ def _offered(membership: Membership, labels: Labels, calendar: Calendar, now: da
 def _field(name: str, label: str, options: list[Option], given: Mapping[str, str], errors: Mapping[str, str]) -> Field:
     """Offer what is asked for too, even where it is not to be had."""
     value = given.get(name, "")
-    is_strange = options and value and value not in {option for option, _label in options}
+    is_strange = options and value and value not in dict(options)
     return Field(name, label, value, [*options, (value, value)] if is_strange else options, errors.get(name, ""))
 
 
-def _windows(calendar: Calendar, now: datetime, months: Window) -> list[Option]:
-    named = [
-        ("month", _("This month so far")),
-        ("lastmonth", _("Last month")),
-        ("today", _("Today")),
-        *((f"{days}d", ngettext("Last %(count)d day", "Last %(count)d days", days) % {"count": days}) for days in (7, 31, 90)),
-        (days_of(months), _("Last twelve months")),
-    ]
+def _windows(calendar: Calendar, now: datetime, months: Window, asked: str | None) -> list[Option]:
     each = months_back(calendar.month_of(now).preceding, Month.of(months.first))
-    return [*named, *((days_of(Window(m.first_day, m.last_day)), date_format(m.first_day, "YEAR_MONTH_FORMAT")) for m in each)]
+    windows = [
+        *_named(),
+        (days_of(months), _("Last twelve months")),
+        *((days_of(Window(m.first_day, m.last_day)), date_format(m.first_day, "YEAR_MONTH_FORMAT")) for m in each),
+    ]
+    if asked and asked not in dict(windows):
+        with suppress(NotAWindow):
+            windows.append((asked, days_text(parse(asked, calendar, now))))
+    return windows
+
+
+def _named() -> list[Option]:
+    lengths = [
+        (f"{days}d", ngettext("Last %(count)d day", "Last %(count)d days", days) % {"count": days}) for days in (7, 31, 90)
+    ]
+    return [("month", _("This month so far")), ("lastmonth", _("Last month")), ("today", _("Today")), *lengths]
+
+
+def span_text(wanted: Wanted) -> str:
+    """Name the days that are asked for as the form does, or else write them."""
+    return dict(_named()).get(wanted.given.get("window", "month")) or days_text(wanted.window)
 
 
 def days_text(window: Window) -> str:

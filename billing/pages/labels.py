@@ -5,14 +5,17 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 
 from billing.models import Charge
+from billing.queries import scope_of
 from engines.models import Engine, GpuClass, Instance
+from tenants.models import Membership
 
 
 class Labels:
     """Names by parameter and value; of instances those of the tenant alone. One query for each kind, and none twice."""
 
-    def __init__(self, tenant_id: int) -> None:
-        self._tenant_id = tenant_id
+    def __init__(self, membership: Membership) -> None:
+        self._tenant_id = membership.tenant_id
+        self._is_own = scope_of(membership) is not None
         self._classes: dict[str, str] | None = None
 
     def of(self, name: str, values: Iterable[str]) -> dict[str, str]:
@@ -28,7 +31,7 @@ class Labels:
         elif name == "category":
             found |= {value: str(Charge.Category(value).label) for value in found if value in Charge.Category.values}
         if "" in found:
-            found[""] = _nothing(name)
+            found[""] = _nothing(name, is_own=self._is_own)
         return found
 
     def _of_classes(self, values: Iterable[str]) -> dict[str, str]:
@@ -50,8 +53,9 @@ def title(name: str) -> str:
     }[name]
 
 
-def _nothing(name: str) -> str:
-    return {
-        "user": _("Credits, adjustments and taxes"),
-        "tag": _("No project"),
-    }.get(name, _("Storage, credits and taxes"))
+def _nothing(name: str, *, is_own: bool) -> str:
+    if name == "tag":
+        return _("No project")
+    if is_own:
+        return _("Storage")
+    return _("Credits, adjustments and taxes") if name == "user" else _("Storage, credits and taxes")

@@ -13,10 +13,10 @@ from billing.accounts import calendar_of
 from billing.calendars import DAY, Calendar
 from billing.models import Charge
 from billing.pages.dashboard import dashboard
-from billing.pages.form import days_text, form
+from billing.pages.form import days_text, form, span_text
 from billing.pages.labels import title
 from billing.pages.lines import lines, one_line
-from billing.pages.wanted import BY, PRICES, STACKS, BadAddress, Wanted, read
+from billing.pages.wanted import PRICES, BadAddress, Wanted, read
 from billing.queries import scope_of, snapshot
 from tenants.access import membership_in
 from tenants.models import Membership
@@ -33,15 +33,16 @@ def overview(request: HttpRequest, tenant_slug: str) -> HttpResponse:
         calendar = calendar_of(membership.tenant)
         context = _frame(membership, calendar, now)
         try:
-            wanted = read(given, calendar, now)
+            wanted = read(given, calendar, now, is_own=context["own_only"])
         except BadAddress as error:
             context["form"] = form(membership, given, calendar, now, error.errors)
             return render(request, "billing/overview.html", context, status=400)
         board = dashboard(membership, wanted, calendar, now=now)
         context |= _of_window(wanted) | {"board": board, "form": form(membership, wanted.given, calendar, now, {})}
     if board.compared:
-        context["compared"] = [days_text(window) for window in board.compared]
-    switches = {"by": (BY, wanted.by), "stack": (STACKS, wanted.stack)}
+        over, before = board.compared
+        context["compared"] = {"before": days_text(before), "is_cut": over != wanted.window}
+    switches = {"by": (wanted.by_choices, wanted.by), "stack": (wanted.stack_choices, wanted.stack)}
     context |= {f"{name}_links": _switch(wanted, name, *switch) for name, switch in switches.items()}
     context |= {"by_title": title(wanted.by)}
     return render(request, "billing/overview.html", context)
@@ -56,7 +57,7 @@ def charge_lines(request: HttpRequest, tenant_slug: str) -> HttpResponse:
         calendar = calendar_of(membership.tenant)
         context = _frame(membership, calendar, now)
         try:
-            wanted = read(given, calendar, now)
+            wanted = read(given, calendar, now, is_own=context["own_only"])
             found = lines(membership, wanted, calendar, now=now, after=given.get("after", ""))
         except BadAddress as error:
             context["form"] = form(membership, given, calendar, now, error.errors)
@@ -98,6 +99,7 @@ def _of_window(wanted: Wanted) -> dict[str, Any]:
     return {
         "wanted": wanted,
         "days": days_text(wanted.window),
+        "span": span_text(wanted),
         "lines_query": wanted.address(by="", stack=""),
         "overview_query": wanted.address(after=""),
         "price_links": _switch(wanted, "prices", PRICES, "list" if wanted.at_list_prices else "net"),

@@ -29,7 +29,8 @@ DIMENSIONS: Mapping[str, str] = {
 }
 """Parameters that say what one dimension must be, and the dimension."""
 BY = ("user", "gpu_class", "instance", "engine", "category", "tag")
-"""What the table can be divided by."""
+OWN_BY = ("instance", "gpu_class", "engine", "category", "tag")
+"""What the table can be divided by, and what by those who see only their own costs."""
 STACKS = ("gpu_class", "user", "category")
 """What the columns can be."""
 PRICES = ("net", "list")
@@ -53,12 +54,23 @@ class Wanted:
     window: Window
     conditions: Conditions
     currency: str
-    given: Mapping[str, str]  # what was asked for and is not what would be taken anyway
+    given: Mapping[str, str]
+    is_own: bool = False  # asked by somebody who sees only their own costs
+
+    @property
+    def by_choices(self) -> tuple[str, ...]:
+        """What the table can be divided by; the first is taken where nothing is asked."""
+        return OWN_BY if self.is_own else BY
 
     @property
     def by(self) -> str:
         """What the table is divided by, as a parameter says it."""
-        return self.given.get("by", BY[0])
+        return self.given.get("by", self.by_choices[0])
+
+    @property
+    def stack_choices(self) -> tuple[str, ...]:
+        """What the columns can be divided by; the first is taken where nothing is asked."""
+        return tuple(name for name in STACKS if name != "user") if self.is_own else STACKS
 
     @property
     def stack(self) -> str:
@@ -93,18 +105,19 @@ class Wanted:
         return {"filter": "+".join(filter(None, [self.given.get("filter"), nothing]))}
 
 
-def read(parameters: Mapping[str, str], calendar: Calendar, now: datetime, *, window: str = "month") -> Wanted:
-    """Read an address; `window` is taken where it names none. Raises BadAddress with everything that is wrong."""
+def read(parameters: Mapping[str, str], calendar: Calendar, now: datetime, *, is_own: bool) -> Wanted:
+    """Read an address; of whoever sees only their own costs, `is_own`. Raises BadAddress with everything that is wrong."""
     given = {name: value.strip() for name, value in parameters.items() if name in _KNOWN and value.strip()}
-    errors = {name: _("There is no “%(value)s” to choose here.") % {"value": given[name]} for name in _unknown_choices(given)}
-    days = _window(given, calendar, now, window, errors)
+    sentence = _("There is no “%(value)s” to choose for “%(name)s”.")
+    errors = {name: sentence % {"value": given[name], "name": name} for name in _unknown_choices(given)}
+    days = _window(given, calendar, now, errors)
     conditions = _conditions(given, errors)
     if not _CURRENCY.fullmatch(given.get("currency", "USD")):
         errors["currency"] = _("A currency is three capital letters, such as EUR.")
     if errors or days is None:
         raise BadAddress(errors)
     currency = given.get("currency") or calendar.currency_at(min(now, calendar.day_span(days.last)[0]))
-    return Wanted(days, conditions, currency, given)
+    return Wanted(days, conditions, currency, given, is_own)
 
 
 def until_yesterday(window: Window, today: Window) -> Window | None:
@@ -151,8 +164,8 @@ def _unknown_choices(given: Mapping[str, str]) -> list[str]:
     return [name for name, choices in _SWITCHES.items() if name in given and given[name] not in choices]
 
 
-def _window(given: Mapping[str, str], calendar: Calendar, now: datetime, usual: str, errors: dict[str, str]) -> Window | None:
-    text = given.get("window", usual)
+def _window(given: Mapping[str, str], calendar: Calendar, now: datetime, errors: dict[str, str]) -> Window | None:
+    text = given.get("window", "month")
     try:
         found = parse(text, calendar, now)
     except NotAWindow:

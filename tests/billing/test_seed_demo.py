@@ -4,11 +4,13 @@ from decimal import Decimal
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from aigc_portal.demo_accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
-from billing.models import Price
-from engines.models import Capacity, GpuClass
+from billing.auditing import verify
+from billing.models import Charge, MonthRollup, Price
+from engines.models import Capacity, GpuClass, Instance
 from tenants.models import Membership, Tenant, User
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +81,18 @@ def test_prices_of_another_currency_are_not_taken_for_ours(settings):
     with pytest.raises(CommandError, match="prices are in USD, but AIGC_CURRENCY is EUR"):
         seed()
     assert not Price.objects.exists()
+
+
+@time_machine.travel("2026-03-10T12:00:00+00:00", tick=False)
+def test_a_year_of_use_is_in_the_books_once_and_in_order():
+    call_command("load_catalog", "catalog/demo.yaml", "catalog/engines.yaml", "catalog/gpu_classes.yaml", stdout=StringIO())
+    seed("--history")
+    months = MonthRollup.objects.filter(tenant__slug="acme").values_list("month", flat=True)
+    assert len(set(months)) == 12
+    assert set(Charge.objects.values_list("category", flat=True)) == {"gpu", "storage", "credit", "adjustment"}
+    assert set(Charge.objects.filter(is_correction=True).values_list("kind", flat=True)) == {"reversal", "replacement"}
+    assert verify() == []
+    assert not Instance.objects.exclude(state="deleted").exists()
+    before = Charge.objects.count()
+    seed("--history")
+    assert Charge.objects.count() == before

@@ -36,7 +36,7 @@ from tenants.notifications.operations import notify
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
 from tests.sockets import Socket
-from tests.test_routes import QUERIES, ROUTES, everything_written
+from tests.test_routes import QUERIES, ROUTES, charge_for, everything_written
 
 FIRST = ("acme", "Acme Studio", "alice", "alice@example.org")
 SECOND = ("acme-studio", "Acm\N{CYRILLIC SMALL LETTER IE} Studio", "\N{CYRILLIC SMALL LETTER A}lice", "ALICE@EXAMPLE.ORG.example")
@@ -84,6 +84,7 @@ class Side:
         scopes = access_tokens.Wanted(f"access of {slug}!", ["instances:read"], timedelta(days=7))
         made = access_tokens.make_personal_token(person=self.owner, membership=self.membership, wanted=scopes)
         self.access_token = made.token
+        self.charge = charge_for(self.instance)
 
     @property
     def marks(self) -> set[bytes]:
@@ -104,7 +105,11 @@ class Side:
         return (self.access_token if route_name.startswith("access_tokens") else self.token).key_id
 
     def row(self, route_name: str) -> int:
-        of = {"team": self.colleague, "limits": self.quota if route_name == "limits_remove" else self.request}
+        of = {
+            "costs-line": self.charge,
+            "team": self.colleague,
+            "limits": self.quota if route_name == "limits_remove" else self.request,
+        }
         return of.get(route_name.partition("_")[0], self.schedule).pk
 
 
