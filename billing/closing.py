@@ -31,6 +31,7 @@ class Code(StrEnum):
     EARLIER_OPEN = "earlier_open"
     UNSETTLED = "unsettled"
     WITHOUT_PRICE = "without_price"
+    IN_DOUBT = "in_doubt"
     SUMS_DIFFER = "sums_differ"
 
 
@@ -132,6 +133,11 @@ def _blockers_of_usage(period: BillingPeriod) -> Iterator[Blocker]:
     unsettled += VolumeMeter.objects.filter(behind, pk__in=of_period.storage().values("volume_id")).count()
     if unsettled:
         yield Blocker(Code.UNSETTLED, _("%(count)d instances or volumes are not settled yet.") % {"count": unsettled})
+    in_doubt = Meter.objects.filter(quarantined__gt=0, instance__tenant=period.tenant_id).count()
+    in_doubt += VolumeMeter.objects.filter(quarantined__gt=0, volume__tenant=period.tenant_id).count()
+    if in_doubt:
+        sentence = _("%(count)d instances or volumes have facts in doubt; see “manage.py billing quarantine”.")
+        yield Blocker(Code.IN_DOUBT, sentence % {"count": in_doubt})
     # Storage may be free of charge altogether; a GPU class that is has a price of 0.
     unpriced = instances.filter(unpriced_from__lt=period.ends_at).count()
     if unpriced:

@@ -15,5 +15,9 @@ class ClosingRefused(PortalError):
     """The period cannot be closed now."""
 
 
+class DecisionRefused(PortalError):
+    """It cannot be decided whether this fact counts."""
+
+
 class PostingRefused(PortalError):
     """This credit, adjustment or tax cannot be posted."""

@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db.models import F, Q, Window
 from django.db.models.functions import Lag, Lead
 
+from billing.doubts import in_doubt
 from billing.metering import BillFrom, Fact, Kind, OwnerChange, TagChange, Usage, meter
 from billing.models import UsageInterval
 from billing.models.ranges import one_of
+from billing.quarantine import DOUBTFUL
 from billing.storage import VolumeFact, meter_volume
 from engines import models as engines
 from engines.models import Handover, Instance, RunFact
@@ -31,6 +33,7 @@ class Measured:
     usage: dict[UUID, list[Usage]] = field(default_factory=dict)  # billed, by start
     changed_from: dict[UUID, datetime] = field(default_factory=dict)  # of those that differ from what was written before
     anomalies: dict[UUID, list[str]] = field(default_factory=dict)
+    quarantined: dict[UUID, int] = field(default_factory=dict)  # facts that wait for an operator's word
 
 
 def measure_instances(instance_ids: Collection[UUID]) -> Measured:
@@ -49,6 +52,7 @@ def measure_instances(instance_ids: Collection[UUID]) -> Measured:
         )
         measured.usage[pk] = list(metered.usage)
         measured.anomalies[pk] = [f"{anomaly.run_id}: {anomaly.trouble}" for anomaly in metered.anomalies]
+        measured.quarantined[pk] = in_doubt(facts[pk])
         found[pk] = (*metered.usage, *metered.unbilled)
     measured.changed_from = _write(found, "instance_id")
     return measured
@@ -57,15 +61,20 @@ def measure_instances(instance_ids: Collection[UUID]) -> Measured:
 def measure_volumes(volume_ids: Collection[UUID]) -> Measured:
     """Write down the usage that the facts of these volumes come to. Their meters are locked."""
     facts: dict[UUID, list[VolumeFact]] = defaultdict(list)
-    for row in engines.VolumeFact.objects.filter(volume_id__in=one_of(volume_ids)).order_by():
+    rows = engines.VolumeFact.objects.filter(volume_id__in=one_of(volume_ids)).annotate(decided=F("decision__counts"))
+    for row in rows.order_by():
         facts[row.volume_id].append(
             VolumeFact(
                 *(row.kind, row.source, row.at, row.observed_at, row.tenant_id, row.owner_id),
-                *(row.size_gib, row.storage_class, row.tag),
+                *(row.size_gib, row.storage_class, row.tag, row.decided),
             )
         )
     found = {pk: meter_volume(facts[pk]) for pk in volume_ids}
-    return Measured(usage={pk: list(usage) for pk, usage in found.items()}, changed_from=_write(found, "volume_id"))
+    return Measured(
+        usage={pk: list(usage) for pk, usage in found.items()},
+        changed_from=_write(found, "volume_id"),
+        quarantined={pk: in_doubt(facts[pk]) for pk in volume_ids},
+    )
 
 
 def written_usage(subject_ids: Collection[UUID], subject: str, *, since: datetime) -> dict[UUID, list[Usage]]:
@@ -106,9 +115,10 @@ def _interval(subject_id: UUID, usage: Usage, subject: str) -> UsageInterval:
 
 
 def _facts(instance_ids: Collection[UUID]) -> dict[UUID, list[Fact]]:
-    """Read facts; of the many signs of life only each run's last and those where the owner or the tag changed."""
+    """Read facts; of the many signs of life only each run's last, those that tell a change, and those in doubt."""
     of_instances = RunFact.objects.filter(instance_id__in=one_of(instance_ids)).order_by()
-    telling = of_instances.filter(kind=Kind.SEEN).annotate(
+    signs = of_instances.filter(kind=Kind.SEEN)
+    telling = signs.exclude(DOUBTFUL).annotate(
         owner_before=_in_run(Lag("owner_id")),
         tenant_before=_in_run(Lag("tenant_id")),
         tag_before=_in_run(Lag("tag")),
@@ -117,7 +127,8 @@ def _facts(instance_ids: Collection[UUID]) -> dict[UUID, list[Fact]]:
     changed = ~Q(owner_before=F("owner_id")) | ~Q(tenant_before=F("tenant_id")) | ~Q(tag_before=F("tag"))
     telling = telling.filter(Q(owner_before__isnull=True) | changed | Q(after__isnull=True))
     found: dict[UUID, list[Fact]] = defaultdict(list)
-    for row in (*of_instances.exclude(kind=Kind.SEEN), *telling):
+    others = of_instances.filter(~Q(kind=Kind.SEEN) | DOUBTFUL).annotate(decided=F("decision__counts"))
+    for row in (*others, *telling):
         found[row.instance_id].append(
             Fact(
                 run_id=row.run_id,
@@ -130,6 +141,7 @@ def _facts(instance_ids: Collection[UUID]) -> dict[UUID, list[Fact]]:
                 gpu_class_id=row.gpu_class_id,
                 quantity_milli=row.quantity_milli,
                 tag=row.tag,
+                decided=getattr(row, "decided", None),
             )
         )
     return found

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
+
+from billing.doubts import counts, doubt_of
 
 
 class Kind(StrEnum):
@@ -46,13 +48,13 @@ class UsageKind(StrEnum):
 class Trouble(StrEnum):
     """What is wrong with the facts of a run."""
 
-    FROM_THE_FUTURE = "from_the_future"  # a fact later than its observation; left out
+    FROM_THE_FUTURE = "from_the_future"  # a fact later than its observation; left out until an operator says that it counts
+    TOO_OLD = "too_old"  # a fact that was observed long after; left out alike
     END_WITHOUT_START = "end_without_start"  # nothing is billed
     ENDED_BEFORE_START = "ended_before_start"  # nothing is billed
     OVERLAP = "overlap"  # cut off where the next run of the instance begins
 
 
-MAX_CLOCK_SKEW = timedelta(minutes=5)
 _KIND_ORDER = {kind: place for place, kind in enumerate(Kind)}
 _RANK = {source: place for place, source in enumerate(Source)}
 
@@ -71,6 +73,7 @@ class Fact:
     gpu_class_id: int
     quantity_milli: int = 1000
     tag: str = ""
+    decided: bool | None = None  # whether it counts, where an operator has said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +198,18 @@ def _whole(at: datetime) -> datetime:
 
 
 def _believable(facts: Iterable[Fact]) -> tuple[dict[str, list[Fact]], list[Anomaly]]:
-    """Sort distinct facts by run and time, floored to whole seconds, without those from the future."""
+    """Sort distinct facts by run and time, floored to whole seconds, without those in doubt."""
     known: dict[str, list[Fact]] = defaultdict(list)
-    from_the_future: set[str] = set()
+    in_doubt: set[tuple[str, Trouble]] = set()
     for fact in {replace(fact, at=fact.at.replace(microsecond=0)) for fact in facts}:
-        if fact.at > fact.observed_at + MAX_CLOCK_SKEW:
-            from_the_future.add(fact.run_id)
-        else:
+        doubt = doubt_of(fact)
+        if doubt is not None:
+            in_doubt.add((fact.run_id, Trouble(doubt)))
+        elif counts(fact):
             known[fact.run_id].append(fact)
     for of_run in known.values():
         of_run.sort(key=_in_time)
-    return known, [Anomaly(run_id, Trouble.FROM_THE_FUTURE) for run_id in sorted(from_the_future)]
+    return known, [Anomaly(run_id, trouble) for run_id, trouble in sorted(in_doubt)]
 
 
 def _in_time(fact: Fact) -> tuple[object, ...]:

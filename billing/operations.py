@@ -6,6 +6,7 @@ from billing.closing import close_period
 from billing.due import settle_due
 from billing.manual import add_adjustment, add_credit, add_tax
 from billing.pricing import set_price, set_storage_price
+from billing.quarantine import decide
 from billing.settling import settle
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "add_credit",
     "add_tax",
     "close_period",
+    "decide",
     "rebuild",
     "set_budget_owner",
     "set_price",

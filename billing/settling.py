@@ -204,22 +204,24 @@ def _history(sort: _Sort, plans: Iterable[_Plan]) -> dict[UUID, list[Charge]]:
 def _save(sort: _Sort, plans: Collection[_Plan], measured: Measured) -> None:
     """Write how far the meters are, all at once."""
     table = sort.meters._meta.db_table  # noqa: SLF001 - Django's own name for it
-    unpriced, troubles = [], []
+    unpriced, troubles, quarantined = [], [], []
     for plan in plans:
         meter = plan.meter
         is_known = meter.unpriced_from is not None and meter.unpriced_from < plan.since
         unpriced.append(meter.unpriced_from if is_known else plan.unpriced_from)
         troubles.append(json.dumps(_troubles(plan, measured)))
+        quarantined.append(measured.quarantined.get(plan.subject.id, meter.quarantined))
     statement = f"""
-        UPDATE {table} AS meter SET settled_to = new.settled_to, dirty_from = NULL, unpriced_from = new.unpriced_from
+        UPDATE {table} AS meter
+        SET settled_to = new.settled_to, dirty_from = NULL, unpriced_from = new.unpriced_from, quarantined = new.quarantined
             {", anomalies = new.anomalies" if sort is INSTANCES else ""}
-        FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
-            AS new (id, settled_to, unpriced_from, anomalies)
+        FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[], %s::int[])
+            AS new (id, settled_to, unpriced_from, anomalies, quarantined)
         WHERE meter.{sort.column} = new.id
     """
     ids, settled = [plan.subject.id for plan in plans], [plan.settled_to for plan in plans]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [ids, settled, unpriced, troubles])
+        cursor.execute(statement, [ids, settled, unpriced, troubles, quarantined])
 
 
 def _troubles(plan: _Plan, measured: Measured) -> list[str]:

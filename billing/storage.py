@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from billing.metering import MAX_CLOCK_SKEW, Usage, UsageKind
+from billing.doubts import counts
+from billing.metering import Usage, UsageKind
 
 MILLI = 1000
 
@@ -38,15 +39,12 @@ class VolumeFact:
     size_gib: int
     storage_class: str = ""
     tag: str = ""
+    decided: bool | None = None  # whether it counts, where an operator has said so
 
 
 def meter_volume(facts: Iterable[VolumeFact]) -> tuple[Usage, ...]:
     """Work out the billed time of one volume, cut where its owner, size or tag changes; the last piece may last."""
-    known = [
-        fact
-        for fact in {replace(fact, at=fact.at.replace(microsecond=0)) for fact in facts}
-        if fact.at <= fact.observed_at + MAX_CLOCK_SKEW
-    ]
+    known = [fact for fact in {replace(fact, at=fact.at.replace(microsecond=0)) for fact in facts} if counts(fact)]
     start, end = _best(known, VolumeKind.PROVISIONED), _best(known, VolumeKind.GONE)
     if start is None or (end is not None and end <= start):
         return ()

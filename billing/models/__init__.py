@@ -3,6 +3,7 @@
 from billing.models.accounts import BillingAccount, BillingTerms
 from billing.models.capacity import CapacityInterval
 from billing.models.charges import Charge
+from billing.models.decisions import FactDecision
 from billing.models.periods import BillingPeriod
 from billing.models.prices import Price
 from billing.models.rollups import DayRollup, MonthRollup
@@ -16,6 +17,7 @@ __all__ = [
     "Charge",
     "DayRollup",
     "FactCursor",
+    "FactDecision",
     "Meter",
     "MonthRollup",
     "Price",

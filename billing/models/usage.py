@@ -33,6 +33,8 @@ class _Progress(models.Model):
     dirty_from = models.DateTimeField(_("to be settled from"), null=True, blank=True)
     # The earliest settled usage for which there was no price.
     unpriced_from = models.DateTimeField(_("without a price from"), null=True, blank=True)
+    # Facts that count for nothing until an operator says that they do.
+    quarantined = models.PositiveIntegerField(_("facts in doubt"), default=0)
 
     class Meta:
         abstract = True

@@ -6,7 +6,7 @@ Times are drawn near the edges at which books go wrong: uniform ones leave wrong
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +25,14 @@ EDGES = [
         *("2026-03-31T18:15", "2026-04-01T00:00", "2026-04-01T07:00", "2026-04-04T15:00", "2026-11-01T09:00", "2024-02-29T00:00"),
     )
 ]
+DAYS = [date(2026, 3, 8), date(2026, 4, 1), date(2026, 4, 5), date(2026, 11, 1)]
+"""Whose midnights are edges too, in each zone its own: some have 23 hours, some 25, and one begins a month."""
 SECONDS = st.one_of(
-    st.integers(-2, 2), st.sampled_from([-5400, -3600, -3599, 1, 59, 3599, 3600, 3601, 5400]), st.integers(-5400, 9000)
+    st.integers(-2, 2),
+    st.sampled_from([-5400, -3600, -3599, -1800, 1, 59, 1800, 3599, 3600, 3601, 5400]),
+    st.integers(-5400, 9000),
 )
-LENGTHS = st.one_of(st.sampled_from([0, 1, 2, 59, 3599, 3600, 3601, 7200]), st.integers(0, 6000))
+LENGTHS = st.one_of(st.sampled_from([0, 1, 2, 59, 1800, 3599, 3600, 3601, 7200]), st.integers(0, 6000))
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,11 @@ def histories(draw: st.DrawFn) -> History:
         # The next may begin before this one is seen to end.
         at = max(start + 1, end + draw(st.sampled_from([-600, -1, 0, 1, 900])))
     discount = draw(SECONDS)
+    zone = draw(st.sampled_from(ZONES))
+    midnights = [datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC) for day in DAYS]
     return History(
-        zone=draw(st.sampled_from(ZONES)),
-        base=draw(st.sampled_from(EDGES)) + timedelta(seconds=draw(SECONDS)),
+        zone=zone,
+        base=draw(st.sampled_from(midnights) | st.sampled_from(EDGES)) + timedelta(seconds=draw(SECONDS)),
         runs=tuple(runs),
         quantity=draw(st.sampled_from([125, 250, 333, 1000, 8000])),
         raised_at=draw(SECONDS),
@@ -118,7 +124,7 @@ def facts_of(history: History) -> list[Callable[[Books], None]]:
     facts: list[Callable[[Books], None]] = []
 
     def fact(kind: str, run: str, seconds: int, source: str = "cluster") -> None:
-        fields = {"run_id": run, "source": source, "observed_at": history.end, "quantity_milli": history.quantity}
+        fields = {"run_id": run, "source": source, "observed_at": history.at(86_400), "quantity_milli": history.quantity}
         facts.append(lambda books: books.note(kind, history.at(seconds), **fields))
 
     for number, run in enumerate(history.runs):

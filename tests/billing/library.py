@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-PURE = ("money", "periods", "calendars", "metering", "storage", "pricebook", "rating", "ledger", "digests")
+PURE = ("money", "periods", "calendars", "doubts", "metering", "storage", "pricebook", "rating", "ledger", "digests")
 """In the order in which they stand on each other."""
 
 

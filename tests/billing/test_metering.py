@@ -94,6 +94,23 @@ def test_fact_from_the_future_is_left_out_and_told() -> None:
     assert times(READY, known("ended", 1000, observed_at=at(700))) == [("run", 20, 1000)]
 
 
+def test_fact_that_is_too_old_is_left_out_and_told() -> None:
+    late = timedelta(days=35)
+    old, in_time = (known("ready", 20, observed_at=at(20) + late + timedelta(seconds=more)) for more in (1, 0))
+    assert metered(old, ENDED).anomalies == (Anomaly("run", Trouble.TOO_OLD), Anomaly("run", Trouble.END_WITHOUT_START))
+    assert times(old, ENDED) == []
+    assert times(in_time, ENDED) == [("run", 20, 100)]
+
+
+@pytest.mark.parametrize(("at_second", "observed"), [(1000, 699), (20, 36 * 86_400)])
+def test_operators_decide_about_facts_in_doubt(at_second: int, observed: int) -> None:
+    counts, does_not = (known("ready", at_second, observed_at=at(observed), decided=word) for word in (True, False))
+    assert metered(counts) == metered(known("ready", at_second))
+    assert metered(counts).anomalies == metered(does_not).anomalies == ()
+    assert metered(does_not) == Metered((), ())
+    assert metered(known("ready", at_second, observed_at=at(observed), source="operator")).anomalies == ()
+
+
 def test_run_of_a_lost_node_ends_where_the_next_begins() -> None:
     """Case 10: never two bills for one second of an instance."""
     facts = (

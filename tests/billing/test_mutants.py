@@ -54,7 +54,7 @@ MUTANTS = {
 """What is wrong → module, line, wrong line, and the law that tells."""
 
 SEARCH = settings(
-    max_examples=300,
+    max_examples=1500,
     database=None,
     derandomize=True,
     phases=[Phase.generate],

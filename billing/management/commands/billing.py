@@ -1,4 +1,4 @@
-"""`manage.py billing settle | verify | rebuild | close | explain`: the books from the command line."""
+"""`manage.py billing settle | verify | rebuild | close | explain | quarantine | decide`: the books from the command line."""
 
 import argparse
 from collections.abc import Callable
@@ -7,16 +7,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import auditing, closing, explaining, operations
-from billing.errors import ClosingRefused
+from billing import auditing, closing, explaining, operations, quarantine
+from billing.errors import ClosingRefused, DecisionRefused
 from billing.explaining import Explanation
 from billing.models import BillingPeriod
 from billing.periods import Month
+from engines.models import RunFact
 from tenants.models import Tenant
 
 
 class Command(BaseCommand):
-    help = "Settle what is due, verify the books, make sums anew, close a month, or explain a charge."
+    help = "Settle what is due, verify the books, make sums anew, close months, explain charges, decide about facts in doubt."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -31,6 +32,15 @@ class Command(BaseCommand):
         explain = commands.add_parser("explain", help="say why a charge is what it is")
         explain.add_argument("line", metavar="LINE", help="number of a charge, or key of a line")
 
+        doubts = commands.add_parser("quarantine", help="list the facts in doubt, which count for nothing until somebody decides")
+        doubts.add_argument("--tenant", type=_tenant, metavar="SLUG", help="of one tenant only")
+        decide = commands.add_parser("decide", help="say for ever whether a fact in doubt counts")
+        decide.add_argument("fact", metavar="FACT", help="as the list names it, e.g. run-17")
+        word = decide.add_mutually_exclusive_group(required=True)
+        word.add_argument("--counts", action="store_true", help="it is true")
+        word.add_argument("--does-not-count", dest="counts", action="store_false", help="it is not")
+        decide.add_argument("--reason", required=True, help="why; kept for whoever audits the books")
+
     def handle(self, *args: Any, **options: Any) -> None:
         run: dict[str, Callable[[dict[str, Any]], None]] = {
             "settle": self._settle,
@@ -38,6 +48,8 @@ class Command(BaseCommand):
             "rebuild": self._rebuild,
             "close": self._close,
             "explain": self._explain,
+            "quarantine": self._quarantine,
+            "decide": self._decide,
         }
         run[options["command"]](options)
 
@@ -85,6 +97,23 @@ class Command(BaseCommand):
             raise CommandError(f"There is no charge {options['line']}.")
         for line in _told(explaining.explain(charge)):
             self.stdout.write(line)
+
+    def _quarantine(self, options: dict[str, Any]) -> None:
+        for each in quarantine.waiting(options["tenant"]):
+            fact = each.fact
+            subject = fact.instance if isinstance(fact, RunFact) else fact.volume
+            told = f"{fact.kind} at {fact.at:%F %T}, says {fact.source}, observed {fact.observed_at:%F %T}"
+            self.stdout.write(f"{each.name}: {subject.tenant.slug}, {subject.name}: {told}: {each.doubt}")
+
+    def _decide(self, options: dict[str, Any]) -> None:
+        fact = quarantine.find(options["fact"])
+        if fact is None:
+            raise CommandError(f"There is no fact {options['fact']}.")
+        try:
+            operations.decide(fact=fact, counts=options["counts"], reason=options["reason"], now=timezone.now())
+        except DecisionRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self._settle(options)
 
 
 def _tenant(slug: str) -> Tenant:
