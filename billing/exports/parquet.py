@@ -1,6 +1,7 @@
 """Parquet: the rows that PostgreSQL writes as CSV, taken in by pyarrow, a row group for each stretch.
 
-pyarrow is as large as all other requirements together, so that it is there only where somebody installed requirements-parquet.txt.
+The wheel of pyarrow has 55 MB and nothing else of the product needs it: it is there only where requirements-parquet.txt was
+installed.
 """
 
 import importlib.util
@@ -15,7 +16,7 @@ from billing.exports.texts import Layout, Tally, layout_of, rows_of
 from billing.money import PLACES
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow  # noqa: ICN001 - by its own name, as everywhere here
 
 
 @cache

@@ -34,8 +34,12 @@ class ExportJob(models.Model):
         "billing.BillingPeriod", on_delete=models.CASCADE, null=True, related_name="report", verbose_name=_("report of")
     )
     format = models.CharField(_("format"), max_length=10, choices=Format.choices)
-    basis = models.CharField(_("days are those"), max_length=7, choices=[(each, each) for each in Basis], default=Basis.USAGE)
-    detail = models.CharField(_("detail"), max_length=6, choices=[(each, each) for each in Detail], default=Detail.NET)
+    basis = models.CharField(
+        _("days are those"), max_length=7, choices=[(each.value, each.value) for each in Basis], default=Basis.USAGE.value
+    )
+    detail = models.CharField(
+        _("detail"), max_length=6, choices=[(each.value, each.value) for each in Detail], default=Detail.NET.value
+    )
     first_day = models.DateField(_("first day"))
     last_day = models.DateField(_("last day"))
     filter = models.CharField(_("filter"), max_length=2000, blank=True)
