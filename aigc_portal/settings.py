@@ -342,6 +342,9 @@ DEFAULT_CURRENCY = env("AIGC_CURRENCY", default="USD")
 BILL_FROM = env("AIGC_BILL_FROM", default="ready")
 # How long after its end a month stays open for what comes late.
 CLOSE_AFTER_HOURS = env.int("AIGC_CLOSE_AFTER_HOURS", default=72)
+# Where files of costs are until they are fetched: workers write them, web servers send them, so that both need the same disk.
+EXPORTS_DIR = Path(env("AIGC_EXPORTS_DIR", default=str(DATA_DIR / "exports")))
+EXPORT_DAYS = env.int("AIGC_EXPORT_DAYS", default=7)
 
 _TO_ROOT: dict[str, object] = {"handlers": [], "propagate": True}
 LOGGING = {

@@ -21,3 +21,11 @@ class DecisionRefused(PortalError):
 
 class PostingRefused(PortalError):
     """This credit, adjustment or tax cannot be posted."""
+
+
+class ExportRefused(PortalError):
+    """These costs cannot be had as a file; `field` names what is wrong with what was asked, if it is one thing."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import auditing, capacity, operations
+from billing.exports import jobs, reports
 
 
 @shared_task
@@ -30,3 +31,17 @@ def note_capacity() -> None:
 def verify() -> None:
     """Check the books; what is wrong is logged as an error."""
     auditing.verify()
+
+
+@shared_task(time_limit=4 * 3600)
+def write_export(job_id: int) -> None:
+    """Write one file; does nothing where somebody is at it."""
+    jobs.run(job_id)
+
+
+@shared_task
+def sweep_exports() -> None:
+    """Have reports written that are due, and files that were forgotten; remove what is kept no longer."""
+    now = timezone.now()
+    reports.begin(now=now)
+    jobs.sweep(now=now)

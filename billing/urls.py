@@ -3,12 +3,17 @@
 from django.urls import path
 
 from billing import views
+from billing.exports import views as exports
 from billing.pages import views as pages
 
 urlpatterns = [
     path("", pages.overview, name="costs"),
     path("month/", views.month, name="costs-month"),
     path("month.csv", views.costs_csv, name="costs-csv"),
+    path("exports/", exports.exports, name="costs-exports"),
+    path("exports/<slug:slug>/", exports.export_row, name="costs-export"),
+    path("exports/<slug:slug>/file", exports.export_file, name="costs-export-file"),
+    path("exports/<slug:slug>/manifest.json", exports.export_manifest, name="costs-export-manifest"),
     path("lines/", pages.charge_lines, name="costs-lines"),
     path("lines/<int:pk>/", pages.charge_line, name="costs-line"),
     path("<slug:slug>/", views.instance_costs, name="instance-costs"),

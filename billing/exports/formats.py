@@ -1,6 +1,7 @@
 """What a file of costs may be."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -52,3 +53,17 @@ _KINDS = {
     Format.FOCUS_1_2: _Kind(*_CSV, Version.V1_2),
     Format.FOCUS_1_4: _Kind(*_CSV, Version.V1_4),
 }
+
+
+class Basis(StrEnum):
+    """What the days of a window say about a line."""
+
+    USAGE = "usage"  # when something was used
+    INVOICE = "invoice"  # which months' invoices bill it, corrections of earlier months included
+
+
+class Detail(StrEnum):
+    """How much of a line's history there is in a file."""
+
+    NET = "net"  # its last word in each billing period
+    LEDGER = "ledger"  # whatever was posted

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -10,22 +9,9 @@ from billing import allocation
 from billing.allocation import Asked
 from billing.calendars import Calendar
 from billing.dimensions import OF_SUMS, Conditions, all_of
+from billing.exports.formats import Basis, Detail
 from billing.models import Charge
 from billing.windows import Window
-
-
-class Basis(StrEnum):
-    """What the days of a window say about a line."""
-
-    USAGE = "usage"  # when something was used
-    INVOICE = "invoice"  # which months' invoices bill it, corrections of earlier months included
-
-
-class Detail(StrEnum):
-    """How much of a line's history there is in a file."""
-
-    NET = "net"  # its last word in each billing period
-    LEDGER = "ledger"  # whatever was posted
 
 
 @dataclass(frozen=True, slots=True)

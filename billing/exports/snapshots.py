@@ -12,10 +12,11 @@ from typing import Any
 
 import psycopg
 from django.db import connection as django_connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from psycopg import sql
 
-from billing.exports.selection import Basis, Detail, Selection
+from billing.exports.formats import Basis, Detail
+from billing.exports.selection import Selection
 from billing.models import BillingPeriod, Charge, DayRollup
 
 STRETCH = 20_000
@@ -88,6 +89,13 @@ class Snapshot:
             while (stretch := self._stretch(period_id, after, is_plain)) is not None:
                 yield stretch
                 after = stretch.up_to
+
+    def sums_by(self, field: str) -> list[tuple[str, str, Sums]]:
+        """Return (value, currency, sums) for each value of a field of Charge, dearest first; "" where there is none."""
+        lines = self.selection.lines().values(value=F(field), code=F("currency"))
+        sums = lines.annotate(net=Sum("amount"), listed=Sum("list_amount"))
+        found = self._all(f"SELECT value, code, net, listed FROM ({self.text(sums)}) AS line ORDER BY net DESC, value")  # noqa: S608
+        return [(value or "", code, Sums(net, listed)) for value, code, net, listed in found]
 
     def copy(self, stretch: Stretch, columns: str, options: str) -> Iterator[bytes | bytearray | memoryview]:
         """Yield the rows that the file has of the stretch, one at a time, as COPY writes them.

@@ -4,6 +4,7 @@ from billing.models.accounts import BillingAccount, BillingTerms
 from billing.models.capacity import CapacityInterval
 from billing.models.charges import Charge
 from billing.models.decisions import FactDecision
+from billing.models.exports import ExportJob
 from billing.models.periods import BillingPeriod
 from billing.models.prices import Price
 from billing.models.rollups import DayRollup, MonthRollup
@@ -16,6 +17,7 @@ __all__ = [
     "CapacityInterval",
     "Charge",
     "DayRollup",
+    "ExportJob",
     "FactCursor",
     "FactDecision",
     "Meter",

@@ -29,6 +29,7 @@ class Category(StrEnum):
     ENGINES = "engines"
     PEOPLE = "people"
     SECURITY = "security"
+    COSTS = "costs"
     PORTAL = "portal"
 
 
@@ -55,6 +56,8 @@ class Kind:
     channels: frozenset[Channel] = frozenset(Channel)
     mail_patience: timedelta = PATIENCE
     """How long its e-mail is worth sending: a warning of what has happened meanwhile is none. Webhooks get everything."""
+    on_request: bool = False
+    """Whether its e-mail goes to those alone who asked for it; of other kinds people say that they do not want it."""
 
     @property
     def optional(self) -> bool:

@@ -31,6 +31,10 @@ def _limits(tenant_slug: str, _subject: str) -> str:
     return reverse("limits", args=[tenant_slug])
 
 
+def _exports(tenant_slug: str, _subject: str) -> str:
+    return reverse("costs-exports", args=[tenant_slug])
+
+
 def _webhook(tenant_slug: str, subject: str) -> str:
     return reverse("webhook", args=[tenant_slug, subject])
 
@@ -209,6 +213,17 @@ _EVERY_KIND = (
         sentence=_("%(why)s %(by)s passed it on, as only operators can raise this one. %(word)s"),
         link=_limits,
         example={"by": "anna", "why": "It is about GPUs.", "word": "I am for it."},
+    ),
+    Kind(
+        name="costs_report",
+        event="costs.report",
+        category=Category.COSTS,
+        label=_("The monthly report of costs is ready"),
+        title=_("What %(tenant)s cost in %(month)s"),
+        sentence=_("It came to %(amount)s. The report with every line is among the exports, for those who may see all costs."),
+        link=_exports,
+        example={"tenant": "Acme Studio", "month": "2026-03", "amount": "USD 1,234.50"},
+        on_request=True,
     ),
     Kind(
         name="token_created",

@@ -84,6 +84,19 @@ class EmailOptOut(models.Model):
         return f"{self.user}: {self.kind}"
 
 
+class EmailOptIn(models.Model):
+    """A person wants e-mail about a kind that is sent on request alone, in whichever tenant."""
+
+    user = models.ForeignKey("tenants.User", models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="one_opt_in_per_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.kind}"
+
+
 class WebhookEndpoint(models.Model):
     """An address of a tenant's own that is told what happens; `kinds` empty for everything, also kinds that are still to come."""
 

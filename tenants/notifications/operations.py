@@ -13,6 +13,7 @@ from tenants.notifications.kind import Channel
 from tenants.notifications.kinds import KINDS
 from tenants.notifications.models import (
     Delivery,
+    EmailOptIn,
     EmailOptOut,
     Notification,
     NotificationRecipient,
@@ -103,7 +104,10 @@ def _members(tenant: Tenant, people: Iterable[User]) -> list[User]:
 
 
 def _mailed(kind: str, people: list[User]) -> list[User]:
-    """Those with an address who did not opt out."""
+    """Those with an address who did not opt out, or of a kind that is sent on request, those who asked for it."""
+    if KINDS[kind].on_request:
+        asked = set(EmailOptIn.objects.filter(kind=kind, user__in=people).values_list("user_id", flat=True))
+        return [user for user in people if user.email and user.pk in asked]
     without: set[int] = set()
     if KINDS[kind].optional:
         without = set(EmailOptOut.objects.filter(kind=kind, user__in=people).values_list("user_id", flat=True))
@@ -154,7 +158,11 @@ def choose_mail(*, user: User, wanted: Iterable[str], language: str) -> None:
     """Send the person e-mail about these kinds, and no others that one can do without, in this language."""
     User.objects.filter(pk=user.pk).update(language=language)
     kept = set(wanted)
-    unwanted = [kind.name for kind in KINDS.values() if kind.optional and kind.name not in kept]
+    optional = [kind for kind in KINDS.values() if kind.optional]
+    asked_for = [kind.name for kind in optional if kind.on_request and kind.name in kept]
+    EmailOptIn.objects.filter(user=user).exclude(kind__in=asked_for).delete()
+    EmailOptIn.objects.bulk_create((EmailOptIn(user=user, kind=name) for name in asked_for), ignore_conflicts=True)
+    unwanted = [kind.name for kind in optional if not kind.on_request and kind.name not in kept]
     EmailOptOut.objects.filter(user=user).exclude(kind__in=unwanted).delete()
     EmailOptOut.objects.bulk_create((EmailOptOut(user=user, kind=name) for name in unwanted), ignore_conflicts=True)
 

@@ -11,7 +11,7 @@ from tenants.errors import NotVisible
 from tenants.models import Membership, Tenant, User
 from tenants.notifications.kind import Kind, Words
 from tenants.notifications.kinds import KINDS
-from tenants.notifications.models import Delivery, EmailOptOut, NotificationRecipient, Problem, WebhookEndpoint
+from tenants.notifications.models import Delivery, EmailOptIn, EmailOptOut, NotificationRecipient, Problem, WebhookEndpoint
 
 NEWEST = 100
 
@@ -71,7 +71,12 @@ def unread_count(user: User, tenant: Tenant) -> int:
 def mailed_kinds(user: User) -> list[tuple[Kind, bool]]:
     """Return the kinds that one can do without, each with whether the person wants e-mail about it."""
     without = set(EmailOptOut.objects.filter(user=user).values_list("kind", flat=True))
-    return [(kind, kind.name not in without) for kind in KINDS.values() if kind.optional]
+    asked_for = set(EmailOptIn.objects.filter(user=user).values_list("kind", flat=True))
+    return [
+        (kind, kind.name in asked_for if kind.on_request else kind.name not in without)
+        for kind in KINDS.values()
+        if kind.optional
+    ]
 
 
 def endpoints_of(membership: Membership) -> list[WebhookEndpoint]:

@@ -9,16 +9,15 @@ from decimal import Decimal
 import pytest
 
 from billing.accounts import calendar_of
-from billing.exports.formats import Format
-from billing.exports.selection import Basis, Detail, Selection
-from billing.exports.snapshots import snapshot
-from billing.exports.texts import Tally, layout_of, pieces
+from billing.exports.formats import Basis, Detail, Format
+from billing.exports.selection import Selection
 from billing.focus.columns import NAMES, Version
 from billing.focus.lint import lint
 from billing.focus.rows import Issuer, focus_row
 from billing.windows import Window
 from tests.billing.exports.book_lines import book_line
 from tests.billing.exports.conftest import Books
+from tests.billing.exports.readers import written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERSIONS = {Format.FOCUS_1_2: Version.V1_2, Format.FOCUS_1_4: Version.V1_4}
@@ -29,12 +28,6 @@ ISSUER = Issuer("portal.localhost", "AIGC Portal")
 def selection(books: Books, **fields: object) -> Selection:
     whole = Selection(books.tenant.pk, WINDOW, calendar_of(books.tenant), books.now, detail=Detail.LEDGER)
     return replace(whole, **fields)
-
-
-def written(wanted: Selection, format_: Format) -> tuple[bytes, Tally]:
-    tally = Tally()
-    with snapshot(wanted) as books:
-        return b"".join(pieces(books, layout_of(format_, books), tally)), tally
 
 
 def read(file: bytes) -> list[list[str]]:
