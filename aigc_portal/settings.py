@@ -342,6 +342,8 @@ DEFAULT_CURRENCY = env("AIGC_CURRENCY", default="USD")
 BILL_FROM = env("AIGC_BILL_FROM", default="ready")
 # How long after its end a month stays open for what comes late.
 CLOSE_AFTER_HOURS = env.int("AIGC_CLOSE_AFTER_HOURS", default=72)
+# Who is asked before anything runs (see engines.admission).
+RUN_CHECKS = ["billing.budgets.admission.require_within_budgets"]
 
 _TO_ROOT: dict[str, object] = {"handlers": [], "propagate": True}
 LOGGING = {

@@ -25,6 +25,7 @@ from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
+from tests.billing.budgets import make as make_budget
 
 
 def tenant_routes(patterns: list[URLPattern | URLResolver], prefix: str = "", inside: bool = False) -> Iterator[tuple[str, str]]:
@@ -67,12 +68,13 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     Quota.objects.create(tenant=acme, author="tenant", user=alice, measure="gpus", limit=500)
     about = {"measure": "gpus", "wanted": 1000, "reason": "Secret plans need it."}
     QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
+    make_budget(acme, "1000", name="Secret plans", made_by=alice)
     return instance
 
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
-OWNERS_PAGES = ("webhook", "audit", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
+OWNERS_PAGES = ("webhook", "audit", "budget", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
 ADMINS_ONLY = {
     "limits_approve",
     "limits_pass_on",
@@ -108,6 +110,8 @@ def _row_of(name: str, instance: Instance) -> Model:
     tenant = instance.tenant
     if name.startswith("team_member"):
         return instance.owner.memberships.get(tenant=tenant)
+    if name.startswith("budget"):
+        return tenant.budgets.get()
     if name.startswith("limits_"):
         return tenant.quotas.get() if name == "limits_remove" else tenant.quota_requests.get()
     return instance.schedules.get()

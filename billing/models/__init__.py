@@ -1,6 +1,7 @@
 """The books: what is used, what it costs, what was charged."""
 
 from billing.models.accounts import BillingAccount, BillingTerms
+from billing.models.budgets import Budget, BudgetAlert, BudgetPause
 from billing.models.capacity import CapacityInterval
 from billing.models.charges import Charge
 from billing.models.periods import BillingPeriod
@@ -12,6 +13,9 @@ __all__ = [
     "BillingAccount",
     "BillingPeriod",
     "BillingTerms",
+    "Budget",
+    "BudgetAlert",
+    "BudgetPause",
     "CapacityInterval",
     "Charge",
     "DayRollup",

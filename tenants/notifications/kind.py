@@ -29,6 +29,7 @@ class Category(StrEnum):
     ENGINES = "engines"
     PEOPLE = "people"
     SECURITY = "security"
+    COSTS = "costs"
     PORTAL = "portal"
 
 
