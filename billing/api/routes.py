@@ -2,11 +2,11 @@
 
 from ninja import Router
 
-from billing.api import allocation, costs, estimates, gpu_classes, lines, periods
+from billing.api import allocation, budgets, costs, estimates, gpu_classes, lines, periods
 
 TENANT = "/tenants/{slug:tenant}"
 ROUTERS: list[tuple[str, Router]] = [
     (f"{TENANT}/catalog", gpu_classes.router),
     (TENANT, costs.router),
-    *((f"{TENANT}/billing", each.router) for each in (allocation, lines, estimates, periods)),
+    *((f"{TENANT}/billing", each.router) for each in (allocation, budgets, lines, estimates, periods)),
 ]

@@ -49,6 +49,23 @@ class Wanted:
     active: bool = True
 
 
+def wanted_of(budget: Budget) -> Wanted:
+    """Return a budget as it is, for whoever wants some of it otherwise."""
+    return Wanted(
+        name=budget.name,
+        amount=budget.amount,
+        person=budget.person,
+        tag=budget.tag,
+        gpu_class=budget.gpu_class,
+        recurrence=budget.recurrence,
+        thresholds=tuple(budget.thresholds),
+        basis=budget.basis,
+        action=budget.action,
+        grace_minutes=budget.grace_minutes,
+        active=budget.active,
+    )
+
+
 def make_budget(*, by: Membership, wanted: Wanted) -> Budget:
     """Add one, in the account's present currency. Raises NotAllowed, NameTaken, BudgetRefused."""
     access.require(by, Action.MANAGE_BUDGETS)
