@@ -12,13 +12,11 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from billing.accounts import calendar_of
-from billing.accrual import HOUR_SECONDS
 from billing.calendars import Calendar
 from billing.forecast import Forecast, forecast
 from billing.models import Budget
 from billing.money import Money, round_half_even
-from billing.queries import prices_in_force
-from billing.rating import amount_of
+from billing.queries import of_share, prices_in_force
 from billing.spans import Span, span_at
 from engines.models import GpuClass, Instance
 from tenants.models import Tenant
@@ -104,16 +102,9 @@ class Rates:
         """Read them; two queries."""
         return cls(prices_in_force(tenant, at=now), calendar.currency_at(now))
 
-    def per_hour(self, gpu_class_id: int, billed_milli: int) -> Money:
-        """Return what an hour costs; nothing where no price is set."""
-        price = self.prices.get(gpu_class_id)
-        if price is None:
-            return Money.zero(self.currency)
-        return Money(amount_of(price.amount, HOUR_SECONDS, billed_milli), price.currency)
-
     def of_class(self, gpu_class: GpuClass) -> Money:
-        """Return what an hour of an instance of the class costs."""
-        return self.per_hour(gpu_class.pk, gpu_class.billed_milli)
+        """Return what an hour of an instance of the class costs; nothing where no price is set."""
+        return of_share(self.prices.get(gpu_class.pk), gpu_class) or Money.zero(self.currency)
 
 
 def standings(
@@ -122,7 +113,7 @@ def standings(
     """Return how these budgets of the tenant stand, and the rates by which that was found.
 
     Left out are budgets in another currency than the account's present one, which nothing is charged in. `besides`: an instance
-    that is not counted among what runs. Three queries, and six for each budget.
+    that is not counted among what runs. Three queries, and seven for each budget.
     """
     calendar = calendar_of(tenant)
     rates = Rates.of(tenant, calendar, now)
@@ -145,6 +136,7 @@ def _running(scope: Q, rates: Rates, besides: UUID | None) -> Money:
     counted = Instance.objects.counted().filter(scope).order_by()
     if besides is not None:
         counted = counted.exclude(pk=besides)
-    rows = counted.values_list("gpu_class_id", "gpu_class__billed_milli").annotate(Count("pk"))
-    amounts = (Money(rates.per_hour(pk, milli).amount * number, rates.currency) for pk, milli, number in rows)
+    numbers = dict(counted.values_list("gpu_class").annotate(Count("pk")))
+    classes = GpuClass.objects.filter(pk__in=numbers)
+    amounts = (Money(rates.of_class(each).amount * numbers[each.pk], rates.currency) for each in classes)
     return Money.sum(amounts, rates.currency)
