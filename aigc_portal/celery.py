@@ -49,6 +49,7 @@ def timetable(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
         "tenants-end-due": {"task": "tenants.tasks.end_due_tenants", "schedule": 600.0, "options": {"expires": 500}},
         "tenants-forget-answers": {"task": "tenants.tasks.forget_answers", "schedule": 3600.0, "options": {"expires": 3000}},
         "billing-settle": {"task": "billing.tasks.settle_all", "schedule": 20.0, "options": {"expires": 15}},
+        "billing-budgets": {"task": "billing.tasks.look_at_budgets", "schedule": 30.0, "options": {"expires": 25}},
         "billing-capacity": {"task": "billing.tasks.note_capacity", "schedule": 60.0, "options": {"expires": 50}},
         "billing-exports": {"task": "billing.tasks.sweep_exports", "schedule": 60.0, "options": {"expires": 50}},
         "billing-verify": {"task": "billing.tasks.verify", "schedule": crontab(hour=3, minute=40), "options": {"expires": 36000}},

@@ -42,6 +42,7 @@ _ICONS = {
     "auth.Group": "group",
     "gateway.ApiToken": "vpn_key",
     "billing.Price": "sell",
+    "billing.Budget": "savings",
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
     "billing.BillingPeriod": "calendar_month",
@@ -103,7 +104,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (
             _("Money"),
             [
-                *("billing.Price", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"),
+                *("billing.Price", "billing.Budget", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"),
                 "billing.CapacityInterval",
             ],
         ),

@@ -345,6 +345,8 @@ CLOSE_AFTER_HOURS = env.int("AIGC_CLOSE_AFTER_HOURS", default=72)
 # Where files of costs are until they are fetched: workers write them, web servers send them, so that both need the same disk.
 EXPORTS_DIR = Path(env("AIGC_EXPORTS_DIR", default=str(DATA_DIR / "exports")))
 EXPORT_DAYS = env.int("AIGC_EXPORT_DAYS", default=7)
+# Who is asked before anything runs (see engines.admission).
+RUN_CHECKS = ["billing.budgets.admission.require_within_budgets"]
 
 _TO_ROOT: dict[str, object] = {"handlers": [], "propagate": True}
 LOGGING = {

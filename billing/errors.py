@@ -7,6 +7,14 @@ class PriceRefused(PortalError):
     """This price cannot be set."""
 
 
+class BudgetReached(PortalError):
+    """A budget leaves no room for this run."""
+
+
+class BudgetRefused(PortalError):
+    """The budget cannot be as it is asked for."""
+
+
 class TermsRefused(PortalError):
     """The account cannot have these terms."""
 

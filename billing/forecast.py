@@ -32,6 +32,7 @@ class Forecast:
     posted: Money  # in the books
     estimated: Money  # used, and not in the books yet
     per_hour: Money  # what runs and is stored now
+    stored_per_hour: Money  # the part of it that is stored
     low: Money
     likely: Money
     high: Money
@@ -80,10 +81,21 @@ def forecast(scope: Q, calendar: Calendar, now: datetime, *, span: Span | None =
 
 
 def _told(known: Known, found: Projection, span: Span, posted: Money, estimated: Money) -> Forecast:
-    low, likely, high, run_rate, per_hour = (
-        Money(amount, posted.currency) for amount in (found.low, found.likely, found.high, found.run_rate, known.per_hour)
+    def money(amount: Decimal) -> Money:
+        return Money(amount, posted.currency)
+
+    return Forecast(
+        span=span,
+        as_of=known.now,
+        posted=posted,
+        estimated=estimated,
+        per_hour=money(known.per_hour),
+        stored_per_hour=money(known.stored_per_hour),
+        low=money(found.low),
+        likely=money(found.likely),
+        high=money(found.high),
+        run_rate=money(found.run_rate),
     )
-    return Forecast(span, known.now, posted, estimated, per_hour, low, likely, high, run_rate)
 
 
 def _by_day(scope: Q, lasting: list[Accrued], calendar: Calendar, currency: str, between: tuple[date, date]) -> _Days:

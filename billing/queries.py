@@ -16,7 +16,7 @@ from billing.accounts import Calendars, calendar_of, reading_calendars
 from billing.accrual import Accrued, accrued
 from billing.models import DayRollup, Meter, Price, UsageInterval
 from billing.money import Money
-from billing.rating import Cell
+from billing.rating import Cell, amount_of
 from engines.models import GpuClass, Instance
 from tenants import access
 from tenants.access import Action
@@ -136,5 +136,12 @@ def prices_in_force(tenant: Tenant, *, at: datetime) -> dict[int, Money]:
 
 
 def price_per_hour(tenant: Tenant, gpu_class: GpuClass, *, at: datetime) -> Money | None:
-    """Return what an hour of the class costs the tenant; None where no price is set."""
-    return prices_in_force(tenant, at=at).get(gpu_class.pk)
+    """Return what an hour of an instance of the class costs the tenant; None where no price is set."""
+    return of_share(prices_in_force(tenant, at=at).get(gpu_class.pk), gpu_class)
+
+
+def of_share(price: Money | None, gpu_class: GpuClass) -> Money | None:
+    """Return what an instance of the class costs, given what its price is for: a share costs its part of a whole GPU."""
+    if price is None:
+        return None
+    return Money(amount_of(price.amount, 3600, gpu_class.billed_milli), price.currency)

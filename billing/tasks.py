@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import auditing, capacity, operations
+from billing.budgets import evaluating
 from billing.exports import jobs, reports
 
 
@@ -13,6 +14,12 @@ from billing.exports import jobs, reports
 def settle_instance(instance_id: str) -> None:
     """Settle one instance whose run began or ended, so that pages need not wait for the next round."""
     operations.settle(uuid.UUID(instance_id), now=timezone.now())
+
+
+@shared_task
+def look_at_budgets() -> None:
+    """Tell of budgets and pause what runs on them, where that is due."""
+    evaluating.evaluate_all(now=timezone.now())
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing import views
+from billing.budgets import views as budget_views
 from billing.exports import views as exports
 from billing.pages import views as pages
 
@@ -16,5 +17,9 @@ urlpatterns = [
     path("exports/<slug:slug>/manifest.json", exports.export_manifest, name="costs-export-manifest"),
     path("lines/", pages.charge_lines, name="costs-lines"),
     path("lines/<int:pk>/", pages.charge_line, name="costs-line"),
+    path("budgets/", budget_views.index, name="budgets"),
+    path("budgets/new/", budget_views.make, name="budget_new"),
+    path("budgets/<int:pk>/", budget_views.change, name="budget"),
+    path("budgets/<int:pk>/delete/", budget_views.delete, name="budget_delete"),
     path("<slug:slug>/", views.instance_costs, name="instance-costs"),
 ]

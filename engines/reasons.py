@@ -24,6 +24,7 @@ class Reason(StrEnum):
     BUSY_TOO_LONG = "busy_too_long"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     PORTAL_STOPPED = "portal_stopped"
+    BUDGET_SPENT = "budget_spent"
     # Released because of how its tenant or its owner stands.
     TENANT_SUSPENDED = "tenant_suspended"
     TENANT_ENDING = "tenant_ending"
@@ -148,6 +149,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.PORTAL_STOPPED: Explanation(
         _("Paused because the portal was stopped. The data is kept, and it can be resumed at once.")
+    ),
+    Reason.BUDGET_SPENT: Explanation(
+        _("A budget is used up, so its GPU was released. The data is kept; it can be resumed once there is room in the budget."),
+        Fixer.TENANT_ADMIN,
     ),
     Reason.TENANT_SUSPENDED: Explanation(
         _("The tenant is suspended, so its GPU was released. The data is kept."), Fixer.OPERATOR
@@ -398,6 +403,7 @@ RELEASES = frozenset(
         Reason.BUSY_TOO_LONG,
         Reason.UNKNOWN_TOO_LONG,
         Reason.PORTAL_STOPPED,
+        Reason.BUDGET_SPENT,
         Reason.TENANT_SUSPENDED,
         Reason.TENANT_ENDING,
         Reason.OWNER_LEFT,

@@ -117,10 +117,15 @@ def to_be_deleted(instance: Instance) -> dict[str, Any]:
 
 
 ACCESS = {"name": "nightly batch", "acts": "here", "days": "30", "scopes": ["instances:read"]}
+BUDGET = {"name": "Spring campaign", "scope": "tenant", "amount": "900", "recurrence": "month", "thresholds": "50, 100"}
+BUDGET |= {"basis": "actual", "action": "block", "grace_minutes": "30", "active": "on"}
 AUDITED: dict[str, tuple[str, Prepare | dict[str, Any]]] = {
     "access_tokens": ("access_token.made", ACCESS),
     "access_tokens_revoke": ("access_token.revoked", {}),
     "api-token-revoke": ("api_token.revoked", {}),
+    "budget": ("budget.changed", BUDGET),
+    "budget_delete": ("budget.deleted", {}),
+    "budget_new": ("budget.made", BUDGET),
     "instance-api": ("api_token.made", TOKEN),
     "instance_cancel": ("instance.cancelled", starting),
     "instance_delete": ("instance.deleted", {"volume": "keep"}),

@@ -17,6 +17,7 @@ from tests import factories
 from tests.test_routes import PICTURE, ROUTES, address, everything_written, make_secret
 
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
+BUDGETS = "budgets"
 MINE = "mine"  # what only whoever began it may take back
 NEEDS = {
     "access_tokens": SEE,
@@ -24,6 +25,10 @@ NEEDS = {
     "api-token-revoke": OPERATE,
     "audit": ADMIN,
     "audit_csv": ADMIN,
+    "budget": BUDGETS,
+    "budget_delete": BUDGETS,
+    "budget_new": BUDGETS,
+    "budgets": SEE,  # that concern one, or all
     "costs": SEE,  # of one's own, or everybody's
     "costs-csv": SEE,
     "costs-line": COSTS,
@@ -111,10 +116,10 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "guest whose time is over": (Role.MEMBER, MEMBER),
     "guest no longer": (Role.MEMBER, MEMBER),
     "colleague": (Role.MEMBER, MEMBER),
-    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, ADMIN}),
-    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, ADMIN, OWN}),
-    "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, ADMIN}),
-    "finance": (Role.FINANCE, {SEE, COSTS}),
+    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ADMIN}),
+    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ADMIN, OWN}),
+    "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, BUDGETS, ADMIN}),
+    "finance": (Role.FINANCE, {SEE, COSTS, BUDGETS}),
     "viewer": (Role.VIEWER, {SEE}),
     "viewer and guest": (Role.VIEWER, {SEE}),
     "stranger": (None, set()),

@@ -28,6 +28,7 @@ from tenants.notifications.operations import notify
 from tenants.notifications.signing import new_secret
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
+from tests.billing.budgets import make as make_budget
 from tests.billing.facts import record
 
 
@@ -72,6 +73,7 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     about = {"measure": "gpus", "wanted": 1000, "reason": "Secret plans need it."}
     QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
     charge_for(instance)
+    make_budget(acme, "1000", name="Secret plans", made_by=alice)
     return instance
 
 
@@ -88,7 +90,7 @@ def charge_for(instance: Instance) -> Charge:
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
-OWNERS_PAGES = ("webhook", "audit", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
+OWNERS_PAGES = ("webhook", "audit", "budget", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
 ADMINS_ONLY = {
     "limits_approve",
     "limits_pass_on",
@@ -126,6 +128,8 @@ def _row_of(name: str, instance: Instance) -> Model:
         return instance.charges.get()
     if name.startswith("team_member"):
         return instance.owner.memberships.get(tenant=tenant)
+    if name.startswith("budget"):
+        return tenant.budgets.get()
     if name.startswith("limits_"):
         return tenant.quotas.get() if name == "limits_remove" else tenant.quota_requests.get()
     return instance.schedules.get()

@@ -51,6 +51,7 @@ _EVERY_KIND = (
     Kind("method-not-allowed", 405, _("Not this method"), _("The header “Allow” names the methods of this address.")),
     Kind("name-taken", 409, _("Name taken"), _("Something of this kind has the name already. Choose another.")),
     Kind("limit-reached", 409, _("Limit reached"), _("A limit stands against it; the detail says which.")),
+    Kind("budget-reached", 409, _("Budget used up"), _("A budget leaves no room for this run; the detail says which.")),
     Kind("unavailable", 409, _("Not possible now"), _("It is well said, but the state of things does not allow it.")),
     Kind(
         "request-in-progress",

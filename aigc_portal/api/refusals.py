@@ -1,6 +1,7 @@
 """Which problem a refusal of the domain is; the domain itself knows no HTTP."""
 
 from aigc_portal.api.problems import Problem, not_found
+from billing.errors import BudgetReached
 from engines.errors import NameTaken, Unavailable
 from engines.file_words import FileRefused
 from engines.files.base import Refusal
@@ -10,6 +11,7 @@ _REFUSALS: tuple[tuple[type[PortalError], str], ...] = (
     (NotAllowed, "not-allowed"),
     (NameTaken, "name-taken"),
     (QuotaExceeded, "limit-reached"),
+    (BudgetReached, "budget-reached"),
     (Unavailable, "unavailable"),
     (PortalError, "unavailable"),
 )

@@ -15,10 +15,14 @@ from aigc_portal.api.schemas import CamelInput, CamelOutput
 from billing.accounts import calendar_of
 from billing.api.shapes import plain
 from billing.estimating import Plan, Stretch, estimate
+from billing.queries import price_per_hour
+from billing.quoting import headroom
 from engines.models import GpuClass
+from engines.models.run import TAG_LENGTH
 from tenants import access
 from tenants.access import Action
 from tenants.access_tokens.scopes import Scope
+from tenants.models import Membership
 
 router = Router(tags=["Costs"])
 READ = needs(Scope.COSTS_READ)
@@ -34,6 +38,7 @@ class EstimateQuery(CamelInput):
     hours: Decimal = Field(gt=0, le=LONGEST, description="Whole seconds count.")
     storage_gib: int = Field(0, ge=0, le=1_000_000)
     storage_class: str = Field("", max_length=63)
+    project: str = Field("", max_length=TAG_LENGTH, description="What it would be for, as far as budgets are concerned.")
     starts_at: AwareDatetime | None = Field(None, description="Left out: now.")
 
 
@@ -51,6 +56,14 @@ class StretchOut(CamelOutput):
     list_amount: str | None
 
 
+class HeadroomOut(CamelOutput):
+    """The budget that blocks runs and would be used up first, with a run of the token's user from now on."""
+
+    name: str
+    hours_left: str = Field(description="For how long it lasts at what runs now and this.")
+    has_room: bool = Field(description="Whether a launch would be let through now.")
+
+
 class EstimateOut(CamelOutput):
     """An estimate, and no offer: prices may be set anew until the time has come."""
 
@@ -63,6 +76,7 @@ class EstimateOut(CamelOutput):
     stretches: list[StretchOut]
     total_cost: str | None = Field(description="Null where some of it has no price.")
     list_cost: str | None
+    budget: HeadroomOut | None = Field(description="Null without a GPU class, and where no budget would ever stop the run.")
 
 
 @router.get(
@@ -86,7 +100,16 @@ def get_estimate(request: ApiRequest, tenant: Path[str], wanted: Query[EstimateQ
         stretches=[_shown(each) for each in found],
         total_cost=_total([each.amount for each in found]),
         list_cost=_total([each.list_amount for each in found]),
+        budget=_budget(membership, plan.gpu_class, wanted.project, now),
     )
+
+
+def _budget(membership: Membership, gpu_class: GpuClass | None, project: str, now: datetime) -> HeadroomOut | None:
+    if gpu_class is None:
+        return None
+    per_hour = price_per_hour(membership.tenant, gpu_class, at=now)
+    found = headroom(membership, gpu_class, project, per_hour, now=now)
+    return None if found is None else HeadroomOut(name=found.name, hours_left=str(found.hours), has_room=not found.refusal)
 
 
 def _plan(wanted: EstimateQuery, now: datetime) -> Plan:

@@ -11,7 +11,7 @@ from aigc_portal.api.problems import invalid
 from aigc_portal.api.schemas import Output, Page
 from billing.api.shapes import MoneyOut, money
 from billing.money import Money
-from billing.queries import prices_in_force
+from billing.queries import of_share, prices_in_force
 from engines.models import EngineVersion, Volume
 from engines.queries.launching import ClassOption, class_options, offered_engines
 from engines.queries.volumes import attachable_volumes
@@ -43,7 +43,7 @@ class OfferedClass(Output):
     memory_mib: int
     cpu_millis: int
     ram_mib: int
-    price_per_hour: MoneyOut | None = Field(description="Null where no price is set.")
+    price_per_hour: MoneyOut | None = Field(description="Of an instance; null where no price is set.")
     total: int
     free: int = Field(description="Slots that a launch could have at once.")
     waiting: int = Field(description="Launches in line for one.")
@@ -71,7 +71,7 @@ def list_gpu_classes(request: ApiRequest, tenant: Path[str], wanted: Query[Wante
         return {"items": [], "next_cursor": None}
     prices = prices_in_force(membership.tenant, at=timezone.now())
     options = class_options(standing_of(membership.tenant, membership.user), version, _volume(membership, wanted.volume))
-    rows = [_shown(option, prices.get(option.gpu_class.pk)) for option in options]
+    rows = [_shown(option, of_share(prices.get(option.gpu_class.pk), option.gpu_class)) for option in options]
     return page_of(rows, wanted, key=lambda row: row.slug)
 
 

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_add_permission_to_close'),
+        ('billing', '0007_quarantine_facts'),
         ('tenants', '0012_add_mail_on_request'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

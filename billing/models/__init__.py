@@ -1,6 +1,7 @@
 """The books: what is used, what it costs, what was charged."""
 
 from billing.models.accounts import BillingAccount, BillingTerms
+from billing.models.budgets import Budget, BudgetAlert, BudgetPause
 from billing.models.capacity import CapacityInterval
 from billing.models.charges import Charge
 from billing.models.decisions import FactDecision
@@ -14,6 +15,9 @@ __all__ = [
     "BillingAccount",
     "BillingPeriod",
     "BillingTerms",
+    "Budget",
+    "BudgetAlert",
+    "BudgetPause",
     "CapacityInterval",
     "Charge",
     "DayRollup",

@@ -10,20 +10,32 @@ from django.utils import timezone
 from billing import queries
 from billing.money import Money
 from billing.queries import InstanceCost
+from billing.quoting import Planned, Quote
+from billing.quoting import quote as quote_for
 from engines.models import GpuClass, Instance
-from tenants.models import Tenant
+from engines.queries.choices import Choices
+from tenants.models import Membership, Tenant
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
 def price_per_hour(context: Context, tenant: Tenant, gpu_class: GpuClass) -> Money | None:
-    """Return what an hour of the class costs the tenant now, or None. One query per request, however many classes."""
+    """Return what an hour of an instance of the class costs the tenant now, or None. Two queries per request, however many."""
     known = getattr(context.get("request"), "__dict__", {}).setdefault("prices_in_force", {})
     if tenant.pk not in known:
         known[tenant.pk] = queries.prices_in_force(tenant, at=timezone.now())
-    prices: dict[int, Money] = known[tenant.pk]
-    return prices.get(gpu_class.pk)
+    return queries.of_share(known[tenant.pk].get(gpu_class.pk), gpu_class)
+
+
+@register.simple_tag
+def quote(membership: Membership, choices: Choices) -> Quote | None:
+    """Return what a launch of these choices would cost; None before there is a GPU class."""
+    if choices.option is None:
+        return None
+    size_gib = int(choices.size_gib) if choices.size_gib.isdecimal() and len(choices.size_gib) < 6 else 0
+    planned = Planned(choices.engine, choices.option.gpu_class, choices.tag, choices.volume, size_gib)
+    return quote_for(membership, planned, now=timezone.now())
 
 
 @register.simple_tag

@@ -20,6 +20,7 @@ _TABS: tuple[tuple[str, str | Promise, Action, tuple[str, ...]], ...] = (
     ("costs", _("Overview"), Action.SEE, ("costs-lines", "costs-line")),
     ("costs-month", _("Statement"), Action.SEE, ("instance-costs",)),
     ("costs-exports", _("Exports"), Action.SEE_COSTS, ()),
+    ("budgets", _("Budgets"), Action.SEE, ("budget", "budget_new", "budget_delete")),
 )
 
 

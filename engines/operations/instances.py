@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engines import live
+from engines.admission import Run, require_admitted
 from engines.amounts import launch_of, presence_of, run_of
 from engines.auditing import record_instance
 from engines.clusters import namespace_of
@@ -66,8 +67,8 @@ def launch_instance(  # noqa: PLR0913 - a launch is that many choices
         require_compatible_data(volume, engine_version)
     there, pool = (volume.cluster, volume.pool) if volume else (cluster, "")
     place = choose_place(engine_version, gpu_class, tenant=tenant, wanted=there, pool=pool)
-    name, tag = _free_name(tenant, name), spelled(tenant, tag)
-    owner = membership.user
+    name, tag, owner = _free_name(tenant, name), spelled(tenant, tag), membership.user
+    require_admitted(Run(tenant, owner, gpu_class, tag, by=membership))
     if volume is None:
         volume = Volume.objects.create(
             tenant=tenant,
@@ -143,6 +144,7 @@ def resume_instance(*, instance: Instance, by: Membership) -> None:
     wanted = run_of(instance.owner_id, instance.gpu_class)
     standing_of(tenant, instance.owner).require(wanted, classes=[instance.gpu_class])
     require_turn(instance.cluster, instance.gpu_class, tenant)
+    require_admitted(_run(instance, instance.gpu_class, by))
     _wish(instance, by, Reason.RETRIED if failed else Reason.RESUMED, desired_state=DesiredState.RUNNING)
 
 
@@ -185,6 +187,8 @@ def change_gpu_class(*, instance: Instance, by: Membership, gpu_class: GpuClass)
     given_up = instance.state == InstanceState.FAILED and not instance.retry_due
     before, after = (presence_of(instance.owner_id, each, counted=instance.counts) for each in (instance.gpu_class, gpu_class))
     standing_of(tenant, instance.owner).require(-before, after, classes=[gpu_class])
+    if instance.counts:
+        require_admitted(_run(instance, gpu_class, by))
     old, instance.gpu_class, instance.pool = instance.gpu_class, gpu_class, place.pool
     instance.generation += 1  # a reconciler that read the old class must not start it
     if given_up:
@@ -203,6 +207,10 @@ def delete_instance(*, instance: Instance, by: Membership, keep_volume: bool) ->
         purge_at = timezone.now() + timedelta(days=settings.TRASH_DAYS)
         trashed = Volume.objects.filter(pk=instance.volume_id, state=Volume.State.ACTIVE)
         trashed.update(state=Volume.State.TRASHED, purge_at=purge_at)
+
+
+def _run(instance: Instance, gpu_class: GpuClass, by: Membership) -> Run:
+    return Run(instance.tenant, instance.owner, gpu_class, instance.tag, by=by, instance_id=instance.pk)
 
 
 def _require_offered(version: EngineVersion, gpu_class: GpuClass) -> None:

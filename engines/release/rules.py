@@ -12,14 +12,15 @@ def all_rules() -> Sequence[IdleRule]:
 
 
 def policy_for(instance: Instance, rules: Iterable[IdleRule] | None = None) -> Policy:
-    """Return what holds for the instance; reads its engine version. Without a rule the defaults of `Policy` hold."""
-    fitting = [
-        rule
-        for rule in (all_rules() if rules is None else rules)
-        if rule.fits(
-            tenant_id=instance.tenant_id, engine_id=instance.engine_version.engine_id, gpu_class_id=instance.gpu_class_id
-        )
-    ]
+    """Return what holds for the instance; reads its engine version."""
+    engine_id = instance.engine_version.engine_id
+    return policy_of(tenant_id=instance.tenant_id, engine_id=engine_id, gpu_class_id=instance.gpu_class_id, rules=rules)
+
+
+def policy_of(*, tenant_id: int, engine_id: int, gpu_class_id: int, rules: Iterable[IdleRule] | None = None) -> Policy:
+    """Return what holds for an instance of these. Without a rule the defaults of `Policy` hold."""
+    about = {"tenant_id": tenant_id, "engine_id": engine_id, "gpu_class_id": gpu_class_id}
+    fitting = [rule for rule in (all_rules() if rules is None else rules) if rule.fits(**about)]
     first = {rule.author: rule for rule in reversed(fitting)}
     operators, tenants = first.get(IdleRule.Author.OPERATOR), first.get(IdleRule.Author.TENANT)
     policy = operators.policy if operators else Policy()

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from tenants.notifications.cost_kinds import COST_KINDS
 from tenants.notifications.kind import Category, Channel, Kind
 from tenants.notifications.team_kinds import TEAM_KINDS
 
@@ -174,6 +175,7 @@ _EVERY_KIND = (
         example={"name": "Dragon", "by": "anna", "to": "carol"},
     ),
     *TEAM_KINDS,
+    *COST_KINDS,
     Kind(
         name="limit_asked",
         event="limit.asked",

@@ -77,6 +77,7 @@ def known(instance: Instance, alice_in_acme: Membership) -> dict[str, object]:
         "token": ApiToken.objects.get().key_id,
         "webhook": instance.tenant.webhooks.get().slug,
         "schedule": instance.schedules.get().pk,
+        "budget": instance.tenant.budgets.get().pk,
         "key": str(make_line(instance).line_key),
     }
 

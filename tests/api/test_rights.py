@@ -25,6 +25,7 @@ from tests.billing.facts import record
 from tests.test_routes import PICTURE, everything_written, make_secret
 
 ANY, SEE, LAUNCH, VISIT, OPERATE, WAKE, ADMIN, OWN = "any", "see", "launch", "visit", "operate", "wake", "admin", "own"
+BUDGETS = "budgets"
 BOOKS = "books"
 NEEDS = {
     "add_schedule": OPERATE,
@@ -33,10 +34,12 @@ NEEDS = {
     "approve_request": ADMIN,
     "ask_for_more": LAUNCH,
     "cancel_launch": OPERATE,
+    "change_budget": BUDGETS,
     "change_instance": OPERATE,
     "change_role": ADMIN,
     "change_webhook": ADMIN,
     "choose_mail": ANY,
+    "delete_budget": BUDGETS,
     "delete_file": VISIT,
     "delete_instance": OPERATE,
     "delete_webhook": ADMIN,
@@ -49,6 +52,7 @@ NEEDS = {
     "extend_share": OPERATE,
     "follow_log": VISIT,
     "get_allocation": SEE,  # of one's own, or everybody's
+    "get_budget": SEE,  # if it concerns one
     "get_costs": SEE,  # of one's own, or everybody's
     "get_engine": SEE,
     "get_estimate": SEE,
@@ -65,6 +69,7 @@ NEEDS = {
     "launch_instance": LAUNCH,
     "leave_tenant": SEE,
     "list_audit_events": ADMIN,
+    "list_budgets": SEE,
     "list_charges": SEE,  # of one's own, or everybody's
     "list_deliveries": ADMIN,
     "list_engine_tokens": SEE,
@@ -89,6 +94,7 @@ NEEDS = {
     "list_tokens": SEE,
     "list_volumes": SEE,
     "list_webhooks": ADMIN,
+    "make_budget": BUDGETS,
     "make_engine_token": LAUNCH,
     "make_folder": VISIT,
     "make_my_token": ANY,
@@ -127,6 +133,7 @@ BODIES: dict[str, Any] = {
     "add_webhook": {"url": "https://hooks.example.org/2"},
     "approve_request": {"granted": 9},
     "ask_for_more": {"measure": "running", "whole_tenant": True, "wanted": 30, "reason": "a film"},
+    "change_budget": {"amount": "5"},
     "change_instance": {"name": "Renamed"},
     "change_role": {"role": "viewer"},
     "change_webhook": {"url": "https://hooks.example.org/2"},
@@ -136,6 +143,7 @@ BODIES: dict[str, Any] = {
     "invite": {"address": "new@example.org"},
     "keep_instance": {},
     "launch_instance": {"engine": "double", "gpu_class": "cpu-small"},
+    "make_budget": {"name": "Spring", "amount": "5"},
     "make_engine_token": {"name": "batch"},
     "make_my_token": {"name": "mine", "scopes": ["instances:read"]},
     "make_token": {"name": "service", "kind": "service", "role": "viewer", "scopes": ["instances:read"]},
@@ -160,8 +168,8 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, OWN, BOOKS}),
     "guest": (Role.MEMBER, MEMBER | {VISIT, WAKE}),
     "colleague": (Role.MEMBER, MEMBER),
-    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, ADMIN, BOOKS}),
-    "finance": (Role.FINANCE, {ANY, SEE, BOOKS}),
+    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, BUDGETS, ADMIN, BOOKS}),
+    "finance": (Role.FINANCE, {ANY, SEE, BUDGETS, BOOKS}),
     "viewer": (Role.VIEWER, {ANY, SEE}),
     "stranger": (None, {ANY}),
 }
@@ -229,6 +237,7 @@ def parts(instance: Instance, alice: User, alice_in_acme: Membership, make_token
         "member": Membership.objects.get(user=gina).pk,
         "invitation": make_invitation(instance.tenant, alice).slug,
         **make_limits(instance.tenant, alice),
+        "budget": instance.tenant.budgets.get().pk,
         "delivery": webhook.deliveries.earliest("pk").pk,
     }
     tokens = {"revoke_my_token": everywhere.key_id, "revoke_token": bound.key_id}

@@ -35,6 +35,7 @@ from tenants.notifications.models import WebhookEndpoint
 from tenants.notifications.operations import notify
 from tenants.quotas.models import Quota, QuotaRequest
 from tests import factories
+from tests.billing.budgets import make as make_budget
 from tests.sockets import Socket
 from tests.test_routes import QUERIES, ROUTES, charge_for, everything_written
 
@@ -81,6 +82,7 @@ class Side:
         self.quota = Quota.objects.create(tenant=self.tenant, author="tenant", user=self.owner, measure="gpus", limit=500)
         asked = {"measure": "gpus", "wanted": 1000, "reason": f"asked by {slug}!"}
         self.request = QuotaRequest.objects.create(tenant=self.tenant, asker=self.owner, **asked)
+        self.budget = make_budget(self.tenant, "1000", name=f"budget of {slug}!", made_by=self.owner)
         scopes = access_tokens.Wanted(f"access of {slug}!", ["instances:read"], timedelta(days=7))
         made = access_tokens.make_personal_token(person=self.owner, membership=self.membership, wanted=scopes)
         self.access_token = made.token
@@ -105,11 +107,8 @@ class Side:
         return (self.access_token if route_name.startswith("access_tokens") else self.token).key_id
 
     def row(self, route_name: str) -> int:
-        of = {
-            "costs-line": self.charge,
-            "team": self.colleague,
-            "limits": self.quota if route_name == "limits_remove" else self.request,
-        }
+        limit = self.quota if route_name == "limits_remove" else self.request
+        of = {"budget": self.budget, "costs-line": self.charge, "team": self.colleague, "limits": limit}
         return of.get(route_name.partition("_")[0], self.schedule).pk
 
 

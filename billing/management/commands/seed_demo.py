@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from aigc_portal.demo_accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
+from billing.budgets.demo import make_budgets
 from billing.demo_history import make_history
 from billing.errors import PriceRefused
 from billing.pricing import seed_prices
@@ -27,7 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--force", action="store_true", help="also on a portal that is not on localhost")
-        parser.add_argument("--history", action="store_true", help="give acme a year of use, unless it ever used anything")
+        parser.add_argument("--history", action="store_true", help="give acme a year of use and budgets, unless it has any")
         parser.add_argument(
             "--catalog",
             nargs="*",
@@ -48,7 +49,9 @@ class Command(BaseCommand):
             with transaction.atomic():
                 seed(options["catalog"])
                 if options["history"]:
-                    make_history(Tenant.objects.get(slug="acme"), now=timezone.now())
+                    acme = Tenant.objects.get(slug="acme")
+                    make_history(acme, now=timezone.now())
+                    make_budgets(acme, now=timezone.now())
         except (CatalogError, PriceRefused) as error:
             raise CommandError(str(error)) from error
         if options["verbosity"] > 0:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from billing.models import Budget
 from billing.operations import set_price, set_storage_price, settle
 from engines.models import GpuClass, Instance
 from tenants.models import Tenant
 from tests import factories
 from tests.billing.api.conftest import NOW, Ask
+from tests.billing.budgets import make
 from tests.billing.facts import BEGINNING, moment, record
 
 
@@ -24,6 +26,7 @@ def test_an_estimate_counts_changes_that_are_set(ask: Ask, h100: GpuClass, acme:
         "currency": "USD",
         "totalCost": "4.400000000",
         "listCost": "4.400000000",
+        "budget": None,
     }
     fields = ("category", "seconds", "quantity", "pricePerHour", "amount")
     assert [tuple(each[name] for name in fields) for each in answer["stretches"]] == [
@@ -46,3 +49,15 @@ def test_an_estimate_without_a_price(ask: Ask, db: None) -> None:
     factories.make_gpu_class("l4", name="L4")
     answer = ask("estimate", gpuClass="l4", hours="1").json()
     assert (answer["totalCost"], answer["stretches"][0]["amount"], answer["stretches"][0]["pricePerHour"]) == (None, None, None)
+
+
+def test_an_estimate_says_what_a_budget_leaves(ask: Ask, h100: GpuClass, acme: Tenant) -> None:
+    make(acme, "5", action="block", name="Film", tag="Spring")
+    assert ask("estimate", gpuClass="h100", hours="1", project="Spring").json()["budget"] == {
+        "name": "Film",
+        "hoursLeft": "2.0",
+        "hasRoom": True,
+    }
+    Budget.objects.update(amount=1)
+    assert ask("estimate", gpuClass="h100", hours="1", project="spring").json()["budget"]["hasRoom"] is False
+    assert ask("estimate", gpuClass="h100", hours="1").json()["budget"] is None

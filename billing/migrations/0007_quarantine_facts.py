@@ -13,7 +13,7 @@ BACKWARD = "DROP TRIGGER append_only ON billing_factdecision"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_add_permission_to_close'),
+        ('billing', '0006_add_permission_to_close'),
         ('engines', '0014_add_part_millis'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
