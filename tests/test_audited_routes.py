@@ -208,7 +208,7 @@ def test_everything_that_takes_a_post_is_named_here(instance: Instance, anna: Us
     assert taking & looked_at == LOOKED_AT_BY_POST
 
 
-LOOKED_AT_BY_POST = {"costs", "costs-csv", "instance", "instance-costs", "instances", "notifications", "volumes"}
+LOOKED_AT_BY_POST = {"costs", "costs-csv", "insights", "instance", "instance-costs", "instances", "notifications", "volumes"}
 """Pages that answer a POST as they answer a look."""
 
 

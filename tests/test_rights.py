@@ -26,6 +26,7 @@ NEEDS = {
     "audit_csv": ADMIN,
     "costs": SEE,  # of one's own, or everybody's
     "costs-csv": SEE,
+    "insights": SEE,  # into one's own costs, or everybody's
     "instance": SEE,
     "instance-api": WAKE,
     "instance-costs": COSTS,

@@ -19,6 +19,7 @@ _TABS: tuple[tuple[str, str | Promise, Action, tuple[str, ...]], ...] = (
     # Name of the first page; title; what it takes to open it; the names of the other pages of this tab.
     ("costs", _("Overview"), Action.SEE, ("costs-lines", "costs-line")),
     ("costs-month", _("Statement"), Action.SEE, ("instance-costs",)),
+    ("insights", _("Insights"), Action.SEE, ()),
 )
 
 
