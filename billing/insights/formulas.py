@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from billing.insights.auto_pause import Choice
 from billing.insights.pooling import Pool
+from billing.insights.right_size import Observed, Size
 from billing.insights.time_sharing import Life
 from billing.insights.waste import Waste
 from billing.money import Money
@@ -17,14 +18,15 @@ def time_sharing(name: str, life: Life, currency: str) -> str:
     return f"{name}: {_plain(life.per_hour, currency)} × {times} = {_money(saved, currency)}"
 
 
-def pooling(found: Pool, per_hour: Decimal, currency: str) -> list[str]:
+def pooling(name: str, found: Pool, per_hour: Decimal, currency: str) -> str:
     """N ÷ K; p · K · W ÷ 3600; R ÷ (K · W)."""
     price, window = _plain(per_hour, currency), f"{found.window_seconds} s"
-    return [
-        f"N ÷ K = {found.instances} ÷ {found.peak} = {found.factor}",
-        f"p · K · W ÷ 3600 = {price} × {found.peak} × {window} ÷ 3600 = {_money(found.cost, currency)}",
-        f"R ÷ (K · W) = {found.used_seconds} s ÷ ({found.peak} × {window}) = {found.utilisation}",
+    parts = [
+        f"{found.instances} ÷ {found.peak} = {found.factor}",
+        f"{price} × {found.peak} × {window} ÷ 3600 = {_money(found.cost, currency)}",
+        f"{found.used_seconds} s ÷ ({found.peak} × {window}) = {found.utilisation}",
     ]
+    return f"{name}: {'; '.join(parts)}"
 
 
 def idle(name: str, found: Waste, per_hour: Decimal, currency: str) -> str:
@@ -33,9 +35,9 @@ def idle(name: str, found: Waste, per_hour: Decimal, currency: str) -> str:
     return f"{name}: {_plain(per_hour, currency)} × ({found.charged} s − {found.active} s) ÷ 3600 = {_money(cost, currency)}"
 
 
-def active_hour(cost: Decimal, active_seconds: int, found: Decimal, currency: str) -> str:
+def active_hour(name: str, cost: Decimal, active_seconds: int, found: Decimal, currency: str) -> str:
     """p · R ÷ A."""
-    return f"{_money(cost, currency)} × 3600 ÷ {active_seconds} s = {_money(found, currency)}"
+    return f"{name}: {_money(cost, currency)} × 3600 ÷ {active_seconds} s = {_money(found, currency)}"
 
 
 def pausing(found: Choice, start_seconds: int, currency: str) -> str:
@@ -43,6 +45,18 @@ def pausing(found: Choice, start_seconds: int, currency: str) -> str:
     gaps = found.saved_seconds + start_seconds * found.resumes
     times = f"{gaps} s − {start_seconds} s × {found.resumes} = {found.saved_seconds} s"
     return f"T = {found.minutes} min: {times}, {_money(found.amount, currency)}"
+
+
+def sizing(name: str, found: Size, observed: Observed, currency: str) -> str:
+    """p ÷ p'; 0.85 · p ÷ p'; (p ÷ p' − (1 − a)) ÷ a."""
+    present, other = _plain(observed.per_hour, currency), _plain(found.other.per_hour, currency)
+    part = f"{observed.active_part:.4f}"
+    parts = [
+        f"{present} ÷ {other} = {found.break_even_active}",
+        f"0.85 × {present} ÷ {other} = {found.slowest_that_saves}",
+        f"({present} ÷ {other} − (1 − {part})) ÷ {part} = {found.break_even}",
+    ]
+    return f"{name}, {found.other.name}: {'; '.join(parts)}"
 
 
 def _plain(amount: Decimal, currency: str) -> str:

@@ -15,7 +15,6 @@ from billing.insights.pooling import Pool, pool
 from billing.insights.right_size import LEAST_ACTIVE_SECONDS, Observed, Other, Size, sizes
 from billing.insights.time_sharing import Life, Saved, saved
 from billing.insights.waste import Cause, Waste, waste
-from billing.money import Money
 from billing.rating import amount_of
 from engines.models import GpuClass, IdleRule
 from engines.operations.idle_rules import general_rule
@@ -39,7 +38,7 @@ class ClassPool:
 
     gpu_class: GpuClass
     pool: Pool
-    formulas: list[str]
+    formula: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Active:
     active_seconds: int
     cost: Decimal
     per_active_hour: Decimal | None
-    formulas: list[str]
+    formula: str  # empty if nothing was active
 
     @property
     def active_percent(self) -> int:
@@ -136,9 +135,25 @@ class Report:
     pausing: Pausing | None
     sizing: list[Sizing]
 
-    def money(self, amount: Decimal) -> Money:
-        """Put the currency to an amount."""
-        return Money(amount, self.known.currency)
+    @property
+    def formulas_of_pools(self) -> list[str]:
+        """One line for each class."""
+        return [each.formula for each in self.pools]
+
+    @property
+    def formulas_of_active(self) -> list[str]:
+        """One line for each class that was used."""
+        return [each.formula for each in self.active if each.formula]
+
+    @property
+    def formulas_of_sizing(self) -> list[str]:
+        """One line for each class beside each other."""
+        return [
+            formulas.sizing(each.gpu_class.name, size, each.observed, self.known.currency)
+            for each in self.sizing
+            if each.is_enough_known
+            for size in each.sizes
+        ]
 
 
 def report(known: Known) -> Report:
@@ -170,8 +185,8 @@ def _pools(known: Known) -> list[ClassPool]:
         runs = [run.span for run in known.fleet.runs.get(pk, [])]
         smallest = pool(known.fleet.instances.get(pk, 0), runs, known.window, known.paid[pk])
         if smallest is not None:
-            lines = formulas.pooling(smallest, known.paid[pk], known.currency)
-            found.append(ClassPool(known.classes[pk], smallest, lines))
+            line = formulas.pooling(known.classes[pk].name, smallest, known.paid[pk], known.currency)
+            found.append(ClassPool(known.classes[pk], smallest, line))
     return found
 
 
@@ -202,7 +217,7 @@ def _waste(known: Known, wasted: dict[int, Waste]) -> IdleWaste:
 
 def _active(known: Known, pk: int, found: Waste) -> Active:
     cost = amount_of(known.paid[pk], found.charged)
-    of_active = per_active_hour(cost, found.active)
+    of_active, name = per_active_hour(cost, found.active), known.classes[pk].name
     return Active(
         gpu_class=known.classes[pk],
         per_hour=known.paid[pk],
@@ -210,7 +225,7 @@ def _active(known: Known, pk: int, found: Waste) -> Active:
         active_seconds=found.active,
         cost=cost,
         per_active_hour=of_active,
-        formulas=[formulas.active_hour(cost, found.active, of_active, known.currency)] if of_active is not None else [],
+        formula="" if of_active is None else formulas.active_hour(name, cost, found.active, of_active, known.currency),
     )
 
 

@@ -100,7 +100,7 @@ def test_idle_time_has_its_causes(poster: Instance, anna: User, acme: Tenant) ->
 def test_an_hour_of_use_costs_more_than_an_hour(poster: Instance, anna: User, acme: Tenant) -> None:
     [found] = found_by(anna, acme).active
     assert (found.active_percent, found.per_hour, found.per_active_hour) == (25, Decimal("2.5"), Decimal(10))
-    assert found.formulas == ["USD 10.00 × 3600 ÷ 3600 s = USD 10.00"]
+    assert found.formula == "H100: USD 10.00 × 3600 ÷ 3600 s = USD 10.00"
 
 
 def test_the_past_is_played_again(poster: Instance, anna: User, acme: Tenant) -> None:
@@ -131,6 +131,7 @@ def test_pools_are_those_of_all(
     ran(flyer, "b", "2026-03-10T13:00:00", "2026-03-10T13:00:00", "2026-03-10T15:00:00")
     [found] = found_by(anna, acme).pools
     assert (found.pool.instances, found.pool.peak, found.pool.used_seconds) == (2, 2, 6 * HOUR)
+    assert found.formula == ("H100: 2 ÷ 2 = 1.00; 2.50 × 2 × 590400 s ÷ 3600 = USD 820.00; 21600 s ÷ (2 × 590400 s) = 0.0183")
     assert found_by(alice, acme).pools == []
 
 
@@ -212,7 +213,9 @@ def test_other_classes_are_told_and_none_is_advised(
     [size] = found.sizes
     assert (size.other.name, size.break_even_active, size.slowest_that_saves) == ("L40S", Decimal("2.083"), Decimal("1.771"))
     assert (size.fits, size.ratio, size.is_advised) == (None, None, False)
-    assert "so it recommends none" in page(client, anna)
+    html = page(client, anna)
+    assert "so it recommends none" in html
+    assert "H100, L40S: 2.50 ÷ 1.20 = 2.083; 0.85 × 2.50 ÷ 1.20 = 1.771; " in html
 
 
 def test_the_page_says_it_all(poster: Instance, anna: User, client: Client) -> None:
