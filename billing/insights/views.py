@@ -6,10 +6,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from billing import queries, windows
+from billing import charts, queries, windows
 from billing.accounts import calendar_of
 from billing.insights.gathering import gather
-from billing.insights.report import report
+from billing.insights.report import Pausing, report
 from billing.insights.words import CAUSES
 from engines.release.spans import KEPT_FOR
 from tenants.access import membership_in
@@ -39,8 +39,19 @@ def insights(request: HttpRequest, tenant_slug: str) -> HttpResponse:
         "zone": calendar.period_at(now).time_zone,
         "known": known,
         "found": found,
+        "curve": _curve(found.pausing, known.currency) if known and found and found.pausing else None,
         "causes": CAUSES,
         "kept_days": KEPT_FOR.days,
         "as_of": now,
     }
     return render(request, "billing/insights.html", context)
+
+
+def _curve(pausing: Pausing, currency: str) -> charts.Columns:
+    """Draw what each idle time would have saved, with the starts that somebody would have waited for."""
+    groups = []
+    for choice in pausing.choices:
+        label = _("%(minutes)d min") % {"minutes": choice.minutes}
+        starts = _("%(starts)s starts a day") % {"starts": choice.resumes_a_day}
+        groups.append(charts.Group(label, f"{label}, {starts}", "#pausing", (choice.amount,)))
+    return charts.columns("pausing", [_("Saved")], groups, currency)
