@@ -124,6 +124,10 @@ def _items(request: HttpRequest, label: str) -> Iterator[dict[str, Any]]:
     if not admin.site.is_registered(model) or not admin.site.get_model_admin(model).has_view_permission(request):
         return
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"  # noqa: SLF001 - Django's public name for it
-    for title, icon, page in _PAGES.get(label, ()):
-        yield {"title": title, "icon": icon, "link": reverse(page)}
-    yield {"title": capfirst(model._meta.verbose_name_plural), "icon": _ICONS[label], "link": reverse(name)}  # noqa: SLF001 - same
+    pages = [(title, icon, reverse(page)) for title, icon, page in _PAGES.get(label, ())]
+    for title, icon, link in pages:
+        yield {"title": title, "icon": icon, "link": link, "active": request.path == link}
+    title = capfirst(model._meta.verbose_name_plural)  # noqa: SLF001 - same
+    rows = {"title": title, "icon": _ICONS[label], "link": reverse(name)}
+    # The theme marks every item below whose address the page is.
+    yield {**rows, "active": False} if request.path in {link for _title, _icon, link in pages} else rows

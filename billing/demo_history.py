@@ -13,6 +13,7 @@ from django.db import transaction
 
 from billing.accounts import calendar_of
 from billing.closing import due_periods
+from billing.demo_use import make_capacity, make_use
 from billing.operations import add_credit, close_period, set_price, set_storage_price, settle, settle_due
 from billing.periods import Month
 from engines.models import Cluster, EngineVersion, GpuClass, Instance, RunFact, Volume, VolumeFact
@@ -66,11 +67,15 @@ def make_history(tenant: Tenant, *, now: datetime) -> int:
     Tenant.objects.filter(pk=tenant.pk).update(created_at=begins_at)
     _set_prices(tenant, classes, begins_at, now)
     people = _people(tenant)
+    instances = []
     for number, plan in enumerate(ENGINES):
         instance = _instance(tenant, people[plan.owner], cluster, classes[plan.gpu_class], plan)
         RunFact.objects.bulk_create(_facts(instance, begins_at, now, random.Random(number), plan))  # noqa: S311 - no secret
+        make_use(instance, since=begins_at, now=now, chance=random.Random(number))  # noqa: S311 - no secret
         _note_volume(instance.volume, begins_at, now)
         settle(instance.pk, now=now)
+        instances.append(instance)
+    make_capacity(instances, since=begins_at, now=now)
     settle_due(now=now)
     add_credit(tenant=tenant, amount=Decimal("12.00"), reason="Outage of the cluster", now=now)
     _close_and_correct(tenant, now)
@@ -133,7 +138,9 @@ def _facts(instance: Instance, begins_at: datetime, now: datetime, chance: rando
         ready_at = day + timedelta(hours=8, seconds=chance.randrange(3 * 3600))
         ended_at = ready_at + timedelta(seconds=int(hours * 3600))
         if day.weekday() < 5 and chance.random() < 0.85 and ended_at < now:
-            for kind, at in ((RunFact.Kind.READY, ready_at), (RunFact.Kind.ENDED, ended_at)):
+            started_at = ready_at - timedelta(seconds=chance.randrange(40, 200))
+            kinds = RunFact.Kind
+            for kind, at in ((kinds.STARTED, started_at), (kinds.READY, ready_at), (kinds.ENDED, ended_at)):
                 yield _fact(instance, f"{instance.pk}:{day:%F}", kind, at)
         day += timedelta(days=1)
 

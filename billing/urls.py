@@ -5,6 +5,7 @@ from django.urls import path
 from billing import views
 from billing.budgets import views as budget_views
 from billing.exports import views as exports
+from billing.insights.views import insights
 from billing.pages import views as pages
 
 urlpatterns = [
@@ -21,5 +22,6 @@ urlpatterns = [
     path("budgets/new/", budget_views.make, name="budget_new"),
     path("budgets/<int:pk>/", budget_views.change, name="budget"),
     path("budgets/<int:pk>/delete/", budget_views.delete, name="budget_delete"),
+    path("insights/", insights, name="insights"),
     path("<slug:slug>/", views.instance_costs, name="instance-costs"),
 ]

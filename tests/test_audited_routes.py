@@ -215,7 +215,7 @@ def test_everything_that_takes_a_post_is_named_here(instance: Instance, anna: Us
 
 LOOKED_AT_BY_POST = {
     *("costs", "costs-csv", "costs-line", "costs-lines", "costs-month", "instance-costs"),
-    *("instance", "instances", "notifications", "volumes"),
+    *("insights", "instance", "instances", "notifications", "volumes"),
 }
 """Pages that answer a POST as they answer a look."""
 

@@ -34,6 +34,7 @@ NEEDS = {
     "costs-line": COSTS,
     "costs-lines": SEE,
     "costs-month": SEE,
+    "insights": SEE,  # into one's own costs, or everybody's
     "instance": SEE,
     "instance-api": WAKE,
     "instance-costs": COSTS,

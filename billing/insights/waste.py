@@ -28,7 +28,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of charged time and its use; `ends_at` of one that lasts is now."""
+    """A stretch of charged time, up to now if it lasts; and the use of the whole run, of which the stretch may be a part."""
 
     span: Stretch
     uses: tuple[Stretch, ...]
@@ -65,11 +65,10 @@ def waste(runs: Iterable[Run], *, zone: str) -> Waste:
 
 def _idle(run: Run, zone: str) -> dict[Cause, int]:
     found = dict.fromkeys(Cause, 0)
-    busy = run.active
-    for gap in rest(run.span, busy):
+    for gap in rest(run.span, run.active):
         away = total(off_hours(gap, zone))
         found[Cause.OFF_HOURS] += away
-        is_last = not busy or gap.starts_at >= busy[-1].ends_at
+        is_last = all(use.starts_at < gap.ends_at for use in run.uses)
         is_long = gap.ends_at - gap.starts_at >= LONG
         cause = Cause.TAIL if is_last else Cause.LONG_GAP if is_long else Cause.SHORT_GAP
         found[cause] += gap.seconds - away

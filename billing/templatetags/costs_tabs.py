@@ -19,8 +19,9 @@ _TABS: tuple[tuple[str, str | Promise, Action, tuple[str, ...]], ...] = (
     # Name of the first page; title; what it takes to open it; the names of the other pages of this tab.
     ("costs", _("Overview"), Action.SEE, ("costs-lines", "costs-line")),
     ("costs-month", _("Statement"), Action.SEE, ("instance-costs",)),
-    ("costs-exports", _("Exports"), Action.SEE_COSTS, ()),
     ("budgets", _("Budgets"), Action.SEE, ("budget", "budget_new", "budget_delete")),
+    ("insights", _("Insights"), Action.SEE, ()),
+    ("costs-exports", _("Exports"), Action.SEE_COSTS, ()),
 )
 
 

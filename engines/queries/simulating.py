@@ -40,7 +40,7 @@ def simulate(
 ) -> list[ClassOutcome]:
     """Replay every run that ended within the last thirty days; four queries."""
     runs: dict[int, list[Run]] = defaultdict(list)
-    for gpu_class_id, run in _runs(timezone.now() - LOOK_BACK, tenant_id, engine_id):
+    for gpu_class_id, run in past_runs(timezone.now() - LOOK_BACK, tenant_id=tenant_id, engine_id=engine_id):
         runs[gpu_class_id].append(run)
     found = []
     for gpu_class in GpuClass.objects.filter(pk__in=runs):
@@ -51,8 +51,11 @@ def simulate(
     return found
 
 
-def _runs(since: datetime, tenant_id: int | None, engine_id: int | None) -> Iterable[tuple[int, Run]]:
-    facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id))
+def past_runs(
+    since: datetime, *, tenant_id: int | None = None, engine_id: int | None = None, owner_id: int | None = None
+) -> Iterable[tuple[int, Run]]:
+    """Yield the GPU class and the use of every run that has ended since; four queries."""
+    facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id, owner_id=owner_id))
     kinds = RunFact.Kind
     ended = (
         facts.values("run_id", "instance_id", "gpu_class_id")

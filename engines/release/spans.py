@@ -11,7 +11,8 @@ from engines.release.writing import update_each
 
 GAP = timedelta(seconds=150)
 """Two signs of use this close are one stretch: a look a minute sees at most the newest of each kind."""
-KEPT_FOR = timedelta(days=35)
+KEPT_FOR = timedelta(days=65)
+"""So that the whole of last month is known up to the end of this one."""
 
 
 class Sign(NamedTuple):

@@ -1,0 +1,57 @@
+"""The page of insights: one's own, or everybody's for who may see costs."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from billing import charts, queries, windows
+from billing.accounts import calendar_of
+from billing.insights.gathering import gather
+from billing.insights.report import Pausing, report
+from billing.insights.words import CAUSES
+from engines.release.spans import KEPT_FOR
+from tenants.access import membership_in
+
+WINDOWS = ("7d", "30d", "month", "lastmonth")
+USUAL = "30d"
+
+
+@login_required
+def insights(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+    """Show what use tells about costs, for one of four windows; what the address asks for otherwise is the usual one."""
+    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    now, asked = timezone.now(), request.GET.get("window", USUAL)
+    chosen = asked if asked in WINDOWS else USUAL
+    with queries.snapshot():
+        calendar = calendar_of(membership.tenant)
+        window = windows.parse(chosen, calendar, now)
+        known = gather(membership, window, calendar, now=now)
+        found = report(known) if known is not None else None
+    labels = {"7d": _("7 days"), "30d": _("30 days"), "month": _("this month"), "lastmonth": _("last month")}
+    context = {
+        "tenant": membership.tenant,
+        "membership": membership,
+        "own_only": queries.scope_of(membership) is not None,
+        "windows": [(name, labels[name], name == chosen) for name in WINDOWS],
+        "window": window,
+        "zone": calendar.period_at(now).time_zone,
+        "known": known,
+        "found": found,
+        "curve": _curve(found.pausing, known.currency) if known and found and found.pausing else None,
+        "causes": CAUSES,
+        "kept_days": KEPT_FOR.days,
+        "as_of": now,
+    }
+    return render(request, "billing/insights.html", context)
+
+
+def _curve(pausing: Pausing, currency: str) -> charts.Columns:
+    """Draw what each idle time would have saved, with the starts that somebody would have waited for."""
+    groups = []
+    for choice in pausing.choices:
+        label = _("%(minutes)d min") % {"minutes": choice.minutes}
+        starts = _("%(starts)s starts a day") % {"starts": choice.resumes_a_day}
+        groups.append(charts.Group(label, f"{label}, {starts}", "#pausing", (choice.amount,)))
+    return charts.columns("pausing", [_("Saved")], groups, currency)
