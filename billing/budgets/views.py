@@ -14,9 +14,9 @@ from billing.budgets.forms import BudgetForm, typed
 from billing.budgets.queries import budget_in, budget_rows, visible_budgets, with_alerts
 from billing.models import Budget
 from engines.queries.projects import projects_of
-from engines.views.applying import is_applied
 from tenants import access
 from tenants.access import Action
+from tenants.applying import is_applied
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 

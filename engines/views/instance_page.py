@@ -25,9 +25,9 @@ from engines.queries.volumes import volume_of
 from engines.rights import owns
 from engines.sharing_forms import ENDS, ShareForm
 from engines.states import RESTING, InstanceState
-from engines.views.applying import is_applied
 from engines.views.file_page import room_context
 from engines.views.release_page import release_context
+from tenants.applying import is_applied
 from tenants.errors import NotAllowed
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from engines.limit_forms import AskForm, DecisionForm
 from tenants import access
 from tenants.access import Action
+from tenants.applying import is_applied
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
@@ -29,7 +30,7 @@ def ask(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     access.require(membership, Action.LAUNCH)
     if request.method == "POST":
         form = AskForm(request.POST, membership=membership)
-        if form.is_valid() and _asked(membership, form):
+        if is_applied(form, lambda: _ask(membership, form)):
             messages.success(request, _("Your request is on its way. You will be told what becomes of it."))
             return redirect("limits", tenant_slug)
     else:
@@ -82,15 +83,9 @@ def pass_on(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     return _decide(request, membership, wanted, apply, _("Operators have the request now."))
 
 
-def _asked(membership: Membership, form: AskForm) -> bool:
+def _ask(membership: Membership, form: AskForm) -> None:
     cleaned = form.cleaned_data
-    try:
-        operations.ask_for_more(by=membership, scope=form.scope, wanted=cleaned["amount"], reason=cleaned["reason"])
-    except (NotVisible, NotAllowed):
-        raise
-    except PortalError as refusal:
-        form.add_error(None, str(refusal))
-    return not form.errors
+    operations.ask_for_more(by=membership, scope=form.scope, wanted=cleaned["amount"], reason=cleaned["reason"])
 
 
 def _decision(request: PortalRequest, tenant_slug: str, pk: int) -> tuple[Membership, QuotaRequest, DecisionForm]:

@@ -12,7 +12,7 @@ from engines.queries.limits import all_uses, closed_requests, limits_set, pendin
 from engines.quotas import standing_of
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.applying import is_applied
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 from tenants.quotas.measures import EXPLANATIONS, Measure, shown, to_number
@@ -35,16 +35,9 @@ def set_limit(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Set one, or change it."""
     membership = _manager(request, tenant_slug)
     form = LimitForm(request.POST, tenant=membership.tenant)
-    if form.is_valid():
-        try:
-            set_quota(by=membership, scope=form.scope, limit=form.cleaned_data["amount"])
-        except (NotVisible, NotAllowed):
-            raise
-        except PortalError as refusal:
-            form.add_error("amount", str(refusal))
-        else:
-            messages.success(request, _("The limit is set."))
-            return redirect("limits", tenant_slug)
+    if is_applied(form, lambda: set_quota(by=membership, scope=form.scope, limit=form.cleaned_data["amount"]), field="amount"):
+        messages.success(request, _("The limit is set."))
+        return redirect("limits", tenant_slug)
     return _page(request, membership, form)
 
 

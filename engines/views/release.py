@@ -15,10 +15,10 @@ from engines.models import Instance, Schedule
 from engines.operations import idle_rules, schedules
 from engines.queries.idle import own_limits, own_rule, policy_sentence
 from engines.release_forms import ScheduleForm, TeamScheduleForm, TighterForm
-from engines.views.applying import is_applied
 from engines.views.instance_page import Bound, operable, submit
 from tenants import access
 from tenants.access import Action
+from tenants.applying import is_applied
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 

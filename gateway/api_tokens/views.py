@@ -15,7 +15,8 @@ from engines.rights import require_visit
 from gateway.api_tokens.forms import ApiTokenForm
 from gateway.api_tokens.operations import Made, make_api_token, revoke_api_token
 from gateway.api_tokens.queries import api_access, manageable_tokens
-from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.applying import refusals_in
+from tenants.errors import NotVisible
 from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
@@ -69,10 +70,6 @@ def _show_or_make(request: PortalRequest, membership: Membership, instance: Inst
 
 
 def _make(form: ApiTokenForm, membership: Membership, instance: Instance | None) -> Made | None:
-    try:
+    with refusals_in(form):
         return make_api_token(by=membership, instance=instance, wanted=form.wanted)
-    except (NotVisible, NotAllowed):
-        raise
-    except PortalError as refusal:
-        form.add_error(None, str(refusal))
     return None

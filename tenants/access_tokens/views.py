@@ -16,7 +16,7 @@ from tenants.access_tokens.forms import EVERYWHERE, SERVICE, AccessTokenForm
 from tenants.access_tokens.models import AccessToken
 from tenants.access_tokens.operations import Made, make_personal_token, make_service_token, revoke_access_token
 from tenants.access_tokens.queries import shown_token, shown_tokens
-from tenants.errors import NotAllowed, NotVisible, PortalError
+from tenants.applying import refusals_in
 from tenants.models import Membership, User
 
 
@@ -58,12 +58,8 @@ def _member(request: HttpRequest, tenant_slug: str) -> Membership:
 
 
 def _make(form: AccessTokenForm, membership: Membership) -> Made | None:
-    try:
+    with refusals_in(form):
         return _made(form, membership)
-    except (NotVisible, NotAllowed):
-        raise
-    except PortalError as refusal:
-        form.add_error(None, str(refusal))
     return None
 
 

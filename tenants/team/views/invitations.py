@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tenants import access
 from tenants.access import Action
-from tenants.errors import NotAllowed, PortalError
+from tenants.applying import is_applied
 from tenants.membership import PortalRequest, member
 from tenants.models import Role
 from tenants.team import operations_invitations as operations
@@ -26,16 +26,9 @@ def invite(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     membership = member(request, tenant_slug)
     access.require(membership, Action.MANAGE_MEMBERS)
     form = InviteForm(filled(request), reader=membership, initial={"role": Role.MEMBER})
-    if form.is_valid():
-        try:
-            invitation = operations.invite(address=form.cleaned_data["address"], role=form.cleaned_data["role"], by=membership)
-        except NotAllowed:
-            raise
-        except PortalError as refusal:
-            form.add_error("address", str(refusal))
-        else:
-            sentence = _("An invitation is on its way to %(address)s.") % {"address": invitation.address}
-            return done(request, reverse("team", args=[tenant_slug]), sentence)
+    if is_applied(form, lambda: operations.invite(by=membership, **form.cleaned_data), field="address"):
+        sentence = _("An invitation is on its way to %(address)s.") % {"address": form.cleaned_data["address"]}
+        return done(request, reverse("team", args=[tenant_slug]), sentence)
     context = {"membership": membership, "form": form}
     return ask(request, "tenants/team/_invite.html", context, failed=bool(form.errors))
 

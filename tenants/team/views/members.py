@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from tenants import access
 from tenants.access import Action
+from tenants.applying import is_applied
 from tenants.errors import NotAllowed, NotVisible, PortalError
 from tenants.membership import PortalRequest, member
 from tenants.models import Role
@@ -43,16 +44,9 @@ def role(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     other = queries.member_in(membership, pk)
     operations.require_manage(membership, other.role)
     form = RoleForm(filled(request), reader=membership, initial={"role": other.role})
-    if form.is_valid():
-        try:
-            operations.change_role(member=other, by=membership, role=form.cleaned_data["role"])
-        except (NotVisible, NotAllowed):
-            raise
-        except PortalError as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            word = Role(form.cleaned_data["role"]).label
-            return done(request, _team(tenant_slug), _("%(person)s is %(role)s now.") % {"person": other.user, "role": word})
+    if is_applied(form, lambda: operations.change_role(member=other, by=membership, role=form.cleaned_data["role"])):
+        word = Role(form.cleaned_data["role"]).label
+        return done(request, _team(tenant_slug), _("%(person)s is %(role)s now.") % {"person": other.user, "role": word})
     context = {"membership": membership, "other": other, "form": form, "provider": queries.provider_name(other)}
     return ask(request, "tenants/team/_role.html", context, failed=bool(form.errors))
 
