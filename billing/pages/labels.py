@@ -49,12 +49,12 @@ def title(name: str) -> str:
         "volume": _("Data"),
         "engine": _("Engine"),
         "category": _("Category"),
-        "tag": _("Project"),
+        "project": _("Project"),
     }[name]
 
 
 def _nothing(name: str, *, is_own: bool) -> str:
-    if name == "tag":
+    if name == "project":
         return _("No project")
     if is_own:
         return _("Storage")

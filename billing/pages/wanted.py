@@ -25,11 +25,11 @@ DIMENSIONS: Mapping[str, str] = {
     "volume": "volume",
     "engine": "engine",
     "category": "charge_category",
-    "tag": "tag",
+    "project": "project",
 }
 """Parameters that say what one dimension must be, and the dimension."""
-BY = ("user", "gpu_class", "instance", "engine", "category", "tag")
-OWN_BY = ("instance", "gpu_class", "engine", "category", "tag")
+BY = ("user", "gpu_class", "instance", "engine", "category", "project")
+OWN_BY = ("instance", "gpu_class", "engine", "category", "project")
 """What the table can be divided by, and what by those who see only their own costs."""
 STACKS = ("gpu_class", "user", "category")
 """What the columns can be."""

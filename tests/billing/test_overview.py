@@ -15,7 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.accounts import calendar_of
 from billing.allocation import charges
-from billing.models import BillingPeriod, Charge
+from billing.forecast import forecast
+from billing.models import BillingPeriod, Budget, Charge
+from billing.money import Money
 from billing.operations import add_credit, close_period, set_price, set_storage_price, set_terms, settle, settle_due
 from billing.pages.dashboard import Dashboard, dashboard
 from billing.pages.wanted import read
@@ -93,10 +95,7 @@ def test_member_reads_their_own_alone(client: Client, alice: User, books: Instan
     assert 'title="USD 5.854166667">USD 5.85<' in html  # today
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["/acme/costs/", "/acme/costs/month/", "/acme/costs/lines/", "/acme/costs/lines/{line}/", "/acme/costs/?user=alice"],
-)
+@pytest.mark.parametrize("below", ["", "month/", "lines/", "lines/{line}/", "?user=alice"])
 def test_stranger_finds_nothing(client: Client, bob: User, books: Instance, below: str) -> None:
     address = f"/acme/costs/{below}"
     html = page(client, bob, address.format(line=Charge.objects.first().pk), status=404)
@@ -111,7 +110,7 @@ def test_stranger_finds_nothing(client: Client, bob: User, books: Instance, belo
 def test_numbers_are_those_of_the_lines(anna: User, books: Instance, window: str, more: dict[str, str]) -> None:
     membership = Membership.objects.select_related("tenant").get(user=anna)
     calendar = calendar_of(membership.tenant)
-    for by in ("user", "gpu_class", "instance", "engine", "category", "tag"):
+    for by in ("user", "gpu_class", "instance", "engine", "category", "project"):
         wanted = read({"by": by, "window": window, **more}, calendar, NOW, is_own=False)
         board = dashboard(membership, wanted, calendar, now=NOW)
         lines = charges(visible_to(membership), wanted.asked(wanted.window), calendar)
@@ -146,7 +145,7 @@ def test_columns_and_line_are_those_of_the_lines(anna: User, books: Instance, mo
         ({"gpu_class": "h100"}, [("alice", "7.500000000", "0.854166667"), ("anna", "0.416666667", "0")]),
         ({"category": "credit"}, [("Credits, adjustments and taxes", "-1.500000000", "0")]),
         ({"category": "storage"}, []),
-        ({"tag": "spring", "by": "tag"}, [("spring", "0.416666667", "0")]),
+        ({"project": "spring", "by": "project"}, [("spring", "0.416666667", "0")]),
         ({"filter": 'user:""', "by": "instance"}, [("Storage, credits and taxes", "-1.500000000", "0")]),
         ({"window": "lastmonth"}, [("alice", "7.500000000", "0")]),
         ({"by": "gpu_class"}, [("H100", "7.916666667", "0.854166667"), ("Storage, credits and taxes", "-1.500000000", "0")]),
@@ -175,7 +174,7 @@ def test_table_leads_to_what_each_amount_is_made_of(client: Client, anna: User, 
         ("filter=nonsense", "“nonsense” is no filter."),
         ("filter=colour:%22red%22", "Costs cannot be told apart by “colour”."),
         ("currency=euro", "A currency is three capital letters"),
-        ("tag=%00", "This is too long, or not a text."),
+        ("project=%00", "This is too long, or not a text."),
         (f"instance={'x' * 300}", "This is too long, or not a text."),
     ],
 )
@@ -347,7 +346,54 @@ def test_queries_do_not_grow(client: Client, anna: User, books: Instance, make_r
         set_price(gpu_class=another.gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         ran(another, "2026-03-09T09:00", "2026-03-09T09:10")
         ran(another, "2026-03-10T09:00")
-    assert (before, count()) == (15, 15)
+    assert (before, count()) == (23, 23)
+
+
+def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tenant, h100: GpuClass, books: Instance) -> None:
+    set_price(gpu_class=h100, tenant=acme, per_hour=Decimal("3.00"), starts_at=moment("2026-03-01T00:00"))
+    settle_due(now=NOW)
+    board = board_of(anna)
+    assert [(reason.label, str(reason.amount.amount)) for reason in board.reasons] == [
+        ("More or fewer GPU-hours", "-2.083333333"),  # 1 h 10 min instead of 2 h, at 2.50
+        ("Other prices", "0.583333333"),  # 1 h 10 min at 0.50 more
+    ]
+    assert sum(reason.amount.amount for reason in board.reasons) == board.total.difference.amount == Decimal("-1.5")
+    html = page(client, anna, "/acme/costs/")
+    assert "Why it is not what it was: 2026-02-01 – 2026-02-09" in html
+    assert board_of(anna, window="2026-01-01,2026-02-01").reasons == []
+
+
+def test_end_of_the_month_is_told_of_all_of_the_present_one(client: Client, anna: User, alice: User, books: Instance) -> None:
+    for person in (anna, alice):
+        membership = Membership.objects.select_related("tenant").get(user=person)
+        expected = forecast(visible_to(membership), calendar_of(membership.tenant), NOW)
+        board = board_of(person)
+        assert board.forecast == expected
+        assert board.forecast.spent == board.total.amount
+    assert "Likely by the end of the month" in page(client, anna, "/acme/costs/")
+    for asked in ({"user": "alice"}, {"window": "7d"}, {"prices": "list"}, {"corrections": "1"}):
+        assert board_of(anna, **asked).forecast is None
+
+
+def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice: User, acme: Tenant, books: Instance) -> None:
+    def plan(name: str, amount: str, **fields: object) -> None:
+        defaults = {"currency": "USD", "thresholds": [100], "made_by": anna, "recurrence": "month"}
+        Budget.objects.create(tenant=acme, name=name, amount=Decimal(amount), **defaults | fields)
+
+    assert board_of(anna).days.limit is None
+    plan("everything", "310")
+    plan("the quarter", "1000", recurrence="quarter")
+    plan("alice's", "31", person=alice)
+    plan("another's", "1", person=anna)
+    plan("spring", "1", tag="spring")
+    plan("not in force", "1", active=False)
+    plan("of before", "1", currency="EUR")
+    assert board_of(anna).days.limit == Money(Decimal("10.000000000"), "USD")
+    assert board_of(alice).days.limit == Money(Decimal("1.000000000"), "USD")
+    plan("a day", "8.5", recurrence="day")
+    assert board_of(anna).days.limit == Money(Decimal("8.500000000"), "USD")
+    assert board_of(anna, user="alice").days.limit is None
+    assert "Budget for a day: USD 8.50" in page(client, anna, "/acme/costs/")
 
 
 def test_tabs_are_those_that_one_may_open(client: Client, alice: User, books: Instance) -> None:
