@@ -1,13 +1,14 @@
 """Verifying all of the books, and making anew what is only worked out from them."""
 
 import logging
-from datetime import date
+from datetime import date, datetime
 
 from django.db import connection, transaction
 from django.db.models import Count, Sum
 
 from billing.accounts import lock_accounts
 from billing.closing import digest_of
+from billing.crowding import Crowd, crowds
 from billing.models import BillingAccount, BillingPeriod, DayRollup, Meter, MonthRollup, VolumeMeter
 from billing.rollups import fill_all
 from billing.settling import BEGINNING
@@ -23,6 +24,21 @@ def verify(*, tenant: Tenant | None = None, month: date | None = None) -> list[D
     found = books_that_differ(tenant_id=tenant_id, month=month) + _seals_that_differ(tenant, month)
     for difference in found:
         logger.error("The books are wrong: %s", difference)
+    return found
+
+
+def tell_crowds(start: datetime, end: datetime) -> list[Crowd]:
+    """Say where more had a GPU than there were GPUs, and return it. The books may be right: then capacity was not."""
+    found = crowds(start, end)
+    for crowd in found:
+        logger.warning(
+            "%d runs had a GPU of the class %s from %s to %s UTC, and there were %d slots.",
+            crowd.taken,
+            crowd.gpu_class_id,
+            f"{crowd.starts_at:%F %T}",
+            f"{crowd.ends_at:%F %T}",
+            crowd.slots,
+        )
     return found
 
 

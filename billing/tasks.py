@@ -1,6 +1,7 @@
 """Celery wrappers."""
 
 import uuid
+from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
@@ -36,8 +37,10 @@ def note_capacity() -> None:
 
 @shared_task(time_limit=3600)
 def verify() -> None:
-    """Check the books; what is wrong is logged as an error."""
+    """Check the books, and the two days before; what is wrong is logged as an error, what is odd as a warning."""
     auditing.verify()
+    now = timezone.now()
+    auditing.tell_crowds(now - timedelta(days=2), now)
 
 
 @shared_task(time_limit=4 * 3600)

@@ -112,7 +112,7 @@ class Books:
         """Return as of when to read; None: as they are. Problem for a moment that is still to come."""
         if as_of is None:
             return None
-        if as_of > self.now or as_of.year < 2000:
+        if as_of > max(self.now, self.posted_to or self.now) or as_of.year < 2000:
             raise invalid("query", "asOf", _("This is no moment that the books were there at."))
         return None if self.posted_to is None or as_of >= self.posted_to else as_of
 
