@@ -1,5 +1,6 @@
 """Rows for tests, with the least that each needs."""
 
+import hashlib
 import itertools
 import sys
 from datetime import timedelta
@@ -10,6 +11,8 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
+from billing.exports.jobs import path_of
+from billing.models import ExportJob
 from engines.models import Capacity, Cluster, Engine, EngineVersion, GpuClass, Instance, Share, Volume
 from tenants.invitations.models import Invitation
 from tenants.models import Membership, Role, Tenant, User
@@ -102,6 +105,19 @@ def make_instance(tenant: Tenant, owner: User, cluster: Cluster, **fields: Any) 
         volume=fields.pop("volume", None) or make_volume(tenant, owner, cluster),
         **fields,
     )
+
+
+def make_export(tenant: Tenant, by: User) -> ExportJob:
+    """A file of costs that is ready, with something in it."""
+    content = b"currency,amount\r\nUSD,1.5\r\n"
+    job = ExportJob(tenant=tenant, asked_by=by, format="csv", state=ExportJob.State.DONE, as_of=timezone.now())
+    job.first_day = job.last_day = job.as_of.date()
+    job.file_name, job.size_bytes, job.sha256 = f"{job.slug}.csv", len(content), hashlib.sha256(content).hexdigest()
+    job.row_count, job.sums = 1, [{"currency": "USD", "net": "1.500000000", "list": "1.500000000"}]
+    job.finished_at, job.expires_at = job.as_of, job.as_of + timedelta(days=1)
+    job.save()
+    path_of(job).write_bytes(content)
+    return job
 
 
 def share(instance: Instance, member: User | None = None, **fields: Any) -> Share:

@@ -31,6 +31,7 @@ NOT_AUDITED = {
 WEEKLY = {"action": "stop", "at": "18:00", "time_zone": "UTC", "days": ["0", "1"]}
 LIMITS = {"idle_minutes": "5", "maximum_keep_minutes": "30"}
 HOOK = {"url": "https://hooks.example.org/new", "kinds": ["instance_failed"]}
+EXPORT = {"format": "csv", "first_day": "2026-03-01", "last_day": "2026-03-31", "basis": "usage", "detail": "net"}
 TOKEN = {"name": "render farm", "scope": "use", "days": "30"}
 
 Prepare = Callable[[Instance], dict[str, Any]]
@@ -126,6 +127,7 @@ AUDITED: dict[str, tuple[str, Prepare | dict[str, Any]]] = {
     "budget": ("budget.changed", BUDGET),
     "budget_delete": ("budget.deleted", {}),
     "budget_new": ("budget.made", BUDGET),
+    "costs-exports": ("costs.exported", EXPORT),
     "instance-api": ("api_token.made", TOKEN),
     "instance_cancel": ("instance.cancelled", starting),
     "instance_delete": ("instance.deleted", {"volume": "keep"}),
@@ -181,6 +183,7 @@ ANYBODYS = {"access_tokens", "team_leave"}
 READ = {
     "audit_csv": "audit.exported",
     "costs-csv": "costs.exported",
+    "costs-export-file": "costs.exported",
     "instance_log_file": "instance.log_taken",
 }
 """What is only looked at, and yet taken out of the portal."""

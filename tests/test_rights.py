@@ -18,6 +18,7 @@ from tests.test_routes import PICTURE, ROUTES, address, everything_written, make
 
 SEE, LAUNCH, VISIT, OPERATE, WAKE, COSTS, ADMIN, OWN = "see", "launch", "visit", "operate", "wake", "costs", "admin", "own"
 BUDGETS = "budgets"
+ALL_COSTS = "all costs"
 MINE = "mine"  # what only whoever began it may take back
 NEEDS = {
     "access_tokens": SEE,
@@ -31,6 +32,10 @@ NEEDS = {
     "budgets": SEE,  # that concern one, or all
     "costs": SEE,  # of one's own, or everybody's
     "costs-csv": SEE,
+    "costs-export": ALL_COSTS,
+    "costs-export-file": ALL_COSTS,
+    "costs-export-manifest": ALL_COSTS,
+    "costs-exports": ALL_COSTS,
     "costs-line": COSTS,
     "costs-lines": SEE,
     "costs-month": SEE,
@@ -117,10 +122,10 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "guest whose time is over": (Role.MEMBER, MEMBER),
     "guest no longer": (Role.MEMBER, MEMBER),
     "colleague": (Role.MEMBER, MEMBER),
-    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ADMIN}),
-    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ADMIN, OWN}),
-    "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, BUDGETS, ADMIN}),
-    "finance": (Role.FINANCE, {SEE, COSTS, BUDGETS}),
+    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ALL_COSTS, ADMIN}),
+    "owner of the tenant": (Role.OWNER, MEMBER | {OPERATE, WAKE, COSTS, BUDGETS, ALL_COSTS, ADMIN, OWN}),
+    "admin and guest": (Role.ADMIN, MEMBER | {VISIT, OPERATE, WAKE, COSTS, BUDGETS, ALL_COSTS, ADMIN}),
+    "finance": (Role.FINANCE, {SEE, COSTS, BUDGETS, ALL_COSTS}),
     "viewer": (Role.VIEWER, {SEE}),
     "viewer and guest": (Role.VIEWER, {SEE}),
     "stranger": (None, set()),

@@ -74,6 +74,7 @@ def make_secret(acme: Tenant, alice: User, cluster: Cluster) -> Instance:
     QuotaRequest.objects.create(tenant=acme, asker=alice, **about)
     charge_for(instance)
     make_budget(acme, "1000", name="Secret plans", made_by=alice)
+    factories.make_export(acme, alice)
     return instance
 
 
@@ -90,7 +91,7 @@ def charge_for(instance: Instance) -> Charge:
 
 PICTURE = "Secret plans.png"
 # What these show is named by the query.
-OWNERS_PAGES = ("webhook", "audit", "budget", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
+OWNERS_PAGES = ("webhook", "audit", "budget", "costs-export", "sign_in_settings", "team_invit", "team_member", "tenant_settings")
 ADMINS_ONLY = {
     "limits_approve",
     "limits_pass_on",
@@ -110,9 +111,10 @@ def address(name: str, route: str, instance: Instance) -> str:
         of = {
             "volume": instance.volume,
             "webhook": instance.tenant.webhooks.first(),
+            "costs-export": instance.tenant.exports.first(),
             "team": instance.tenant.invitations.first(),
         }
-        known["slug"] = of.get(name.partition("_")[0], instance).slug
+        known["slug"] = next((each for start, each in of.items() if name.startswith(start)), instance).slug
     if "<slug:key_id>" in route:
         tokens = instance.tenant.access_tokens if name.startswith("access_tokens") else instance.api_tokens
         known["key_id"] = tokens.get(name="Secret plans of a program").key_id

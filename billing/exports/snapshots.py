@@ -19,6 +19,8 @@ from billing.exports.formats import Basis, Detail
 from billing.exports.selection import Selection
 from billing.models import BillingPeriod, Charge, DayRollup
 
+NAME = "aigc export"
+"""Of the connections, for whoever looks at the database."""
 STRETCH = 20_000
 """Lines of a stretch, at most."""
 _LIMITS = "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
@@ -160,7 +162,7 @@ class Snapshot:
 @contextmanager
 def snapshot(selection: Selection) -> Iterator[Snapshot]:
     """Open one state of the books for reading."""
-    with psycopg.connect(**django_connection.get_connection_params()) as connection:
+    with psycopg.connect(**django_connection.get_connection_params() | {"application_name": NAME}) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         for statement in (_LIMITS, _PLANS):

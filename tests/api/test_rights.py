@@ -26,6 +26,7 @@ from tests.test_routes import PICTURE, everything_written, make_secret
 
 ANY, SEE, LAUNCH, VISIT, OPERATE, WAKE, ADMIN, OWN = "any", "see", "launch", "visit", "operate", "wake", "admin", "own"
 BUDGETS = "budgets"
+ALL_COSTS = "all costs"
 BOOKS = "books"
 NEEDS = {
     "add_schedule": OPERATE,
@@ -48,6 +49,7 @@ NEEDS = {
     "download_file": VISIT,
     "enable_webhook": ADMIN,
     "end_share": OPERATE,
+    "download_export": ALL_COSTS,
     "explain_line": BOOKS,
     "extend_share": OPERATE,
     "follow_log": VISIT,
@@ -56,6 +58,7 @@ NEEDS = {
     "get_costs": SEE,  # of one's own, or everybody's
     "get_engine": SEE,
     "get_estimate": SEE,
+    "get_export": ALL_COSTS,
     "get_instance": SEE,
     "get_mail": ANY,
     "get_me": ANY,
@@ -75,6 +78,7 @@ NEEDS = {
     "list_engine_tokens": SEE,
     "list_engines": SEE,
     "list_events": SEE,
+    "list_exports": ALL_COSTS,
     "list_files": VISIT,
     "list_gpu_classes": SEE,
     "list_instance_schedules": SEE,
@@ -96,6 +100,7 @@ NEEDS = {
     "list_webhooks": ADMIN,
     "make_budget": BUDGETS,
     "make_engine_token": LAUNCH,
+    "make_export": ALL_COSTS,
     "make_folder": VISIT,
     "make_my_token": ANY,
     "make_token": ADMIN,  # a service's; one's own for everybody
@@ -122,6 +127,7 @@ NEEDS = {
     "set_limit": ADMIN,
     "set_release": ADMIN,
     "share_instance": OPERATE,
+    "stream_focus": ALL_COSTS,
     "test_webhook": ADMIN,
     "trash_volume": OPERATE,
     "upload_file": VISIT,
@@ -145,6 +151,7 @@ BODIES: dict[str, Any] = {
     "launch_instance": {"engine": "double", "gpu_class": "cpu-small"},
     "make_budget": {"name": "Spring", "amount": "5"},
     "make_engine_token": {"name": "batch"},
+    "make_export": {"format": "csv", "window": "month"},
     "make_my_token": {"name": "mine", "scopes": ["instances:read"]},
     "make_token": {"name": "service", "kind": "service", "role": "viewer", "scopes": ["instances:read"]},
     "read_notifications": {},
@@ -160,6 +167,7 @@ QUERIES = dict.fromkeys(("delete_file", "download_file", "rename_file"), f"?path
     "get_allocation": "?window=month",
     "get_estimate": "?hours=1&storageGib=1",
     "list_lines": "?window=month",
+    "stream_focus": "?window=month",
     "make_folder": "?path=folder",
     "upload_file": "?path=new.bin",
 }
@@ -168,8 +176,8 @@ PEOPLE: dict[str, tuple[str | None, set[str]]] = {
     "owner": (Role.MEMBER, MEMBER | {VISIT, OPERATE, WAKE, OWN, BOOKS}),
     "guest": (Role.MEMBER, MEMBER | {VISIT, WAKE}),
     "colleague": (Role.MEMBER, MEMBER),
-    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, BUDGETS, ADMIN, BOOKS}),
-    "finance": (Role.FINANCE, {ANY, SEE, BUDGETS, BOOKS}),
+    "admin": (Role.ADMIN, MEMBER | {OPERATE, WAKE, BUDGETS, ALL_COSTS, ADMIN, BOOKS}),
+    "finance": (Role.FINANCE, {ANY, SEE, BUDGETS, ALL_COSTS, BOOKS}),
     "viewer": (Role.VIEWER, {ANY, SEE}),
     "stranger": (None, {ANY}),
 }
@@ -229,6 +237,7 @@ def parts(instance: Instance, alice: User, alice_in_acme: Membership, make_token
         "tenant": "acme",
         "instance": instance.slug,
         "key": line.line_key,
+        "export": factories.make_export(instance.tenant, alice).slug,
         "volume": instance.volume.slug,
         "engine": "double",
         "webhook": webhook.slug,

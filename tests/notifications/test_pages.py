@@ -10,13 +10,15 @@ from standardwebhooks import Webhook
 from aigc_portal.sealing import unseal
 from tenants.models import Tenant, User
 from tenants.notifications.endpoints import LIMIT
-from tenants.notifications.models import Delivery, EmailOptOut, Notification, NotificationRecipient, WebhookEndpoint
+from tenants.notifications.kinds import KINDS
+from tenants.notifications.models import Delivery, EmailOptIn, EmailOptOut, Notification, NotificationRecipient, WebhookEndpoint
 from tenants.notifications.outbox import deliver_due
 from tests import factories
 from tests.notifications.receiver import Receiver
 
 Tell = Callable[..., Notification | None]
 WEBHOOKS = "/acme/notifications/webhooks/"
+ON_REQUEST = {kind.name for kind in KINDS.values() if kind.on_request}
 
 
 def text(page: str) -> str:
@@ -85,14 +87,18 @@ def test_choices_are_kept_and_shown(as_alice: Client, alice: User) -> None:
     page = body(as_alice, "/acme/notifications/")
     assert "token" not in text(page)
     boxes = re.findall(r'name="kinds" value="(\w+)" checked', page)
-    assert len(boxes) == page.count('name="kinds"') > 5
-    kept = [name for name in boxes if name != "idle_warning"]
+    assert len(boxes) + len(ON_REQUEST) == page.count('name="kinds"') > 5
+    assert not set(boxes) & ON_REQUEST
+    kept = [name for name in re.findall(r'name="kinds" value="(\w+)"', page) if name != "idle_warning"]
     answer = as_alice.post("/acme/notifications/choices/", {"kinds": kept, "language": "zh-hans"})
     assert answer.status_code == 302
     assert EmailOptOut.objects.values_list("user", "kind").get() == (alice.pk, "idle_warning")
     page = body(as_alice, "/acme/notifications/")
     assert re.findall(r'name="kinds" value="(\w+)" checked', page) == kept
     assert '<option value="zh-hans" selected>' in page
+    assert set(EmailOptIn.objects.filter(user=alice).values_list("kind", flat=True)) == ON_REQUEST
+    as_alice.post("/acme/notifications/choices/", {"kinds": boxes, "language": "en"})
+    assert not EmailOptIn.objects.exists()
 
 
 @pytest.mark.parametrize("choice", [{"kinds": ["token_created"]}, {"kinds": ["x"]}, {"language": "tlh"}])

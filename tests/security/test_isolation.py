@@ -78,6 +78,7 @@ class Side:
         when = {"action": "stop", "days": 1, "at": time(18), "time_zone": "UTC", "done_until": timezone.now()}
         self.schedule = Schedule.objects.create(tenant=self.tenant, instance=self.instance, made_by=self.owner, **when)
         self.invitation = factories.invite(self.tenant, f"invited-to-{slug}!@example.org")
+        self.export = factories.make_export(self.tenant, self.owner)
         self.colleague = factories.join(factories.make_user(f"colleague-{slug}"), self.tenant)
         self.quota = Quota.objects.create(tenant=self.tenant, author="tenant", user=self.owner, measure="gpus", limit=500)
         asked = {"measure": "gpus", "wanted": 1000, "reason": f"asked by {slug}!"}
@@ -91,7 +92,7 @@ class Side:
     @property
     def marks(self) -> set[bytes]:
         """What is this side's alone and must not appear on the other."""
-        things = (self.instance, self.instance.volume, self.webhook, self.invitation)
+        things = (self.instance, self.instance.volume, self.webhook, self.invitation, self.export)
         known = (*(each.slug for each in things), self.token.key_id, self.access_token.key_id, str(self.instance.pk))
         return {each.encode() for each in (*known, f"{self.tenant.slug}!", self.tenant.name, self.owner.email)}
 
@@ -100,8 +101,13 @@ class Side:
         return address(name, route, tenant_slug, self.named(name), self.key_id(name), self.row(name))
 
     def named(self, route_name: str) -> str:
-        of = {"volume": self.instance.volume, "webhook": self.webhook, "team": self.invitation}
-        return of.get(route_name.partition("_")[0], self.instance).slug
+        of = {
+            "costs-export": self.export,
+            "team": self.invitation,
+            "volume": self.instance.volume,
+            "webhook": self.webhook,
+        }
+        return next((each for start, each in of.items() if route_name.startswith(start)), self.instance).slug
 
     def key_id(self, route_name: str) -> str:
         return (self.access_token if route_name.startswith("access_tokens") else self.token).key_id
