@@ -16,6 +16,7 @@ from billing.pages.dashboard import dashboard
 from billing.pages.form import days_text, form, span_text
 from billing.pages.labels import title
 from billing.pages.lines import lines, one_line
+from billing.pages.outlook import outlook
 from billing.pages.wanted import PRICES, BadAddress, Wanted, read
 from billing.queries import scope_of, snapshot
 from tenants.access import membership_in
@@ -37,8 +38,13 @@ def overview(request: HttpRequest, tenant_slug: str) -> HttpResponse:
         except BadAddress as error:
             context["form"] = form(membership, given, calendar, now, error.errors)
             return render(request, "billing/overview.html", context, status=400)
-        board = dashboard(membership, wanted, calendar, now=now)
-        context |= _of_window(wanted) | {"board": board, "form": form(membership, wanted.given, calendar, now, {})}
+        ahead = None if wanted.is_narrowed or wanted.at_list_prices else outlook(membership, calendar, now=now)
+        board = dashboard(membership, wanted, calendar, now=now, budget=ahead.a_day if ahead else None)
+        context |= _of_window(wanted) | {
+            "board": board,
+            "ahead": ahead,
+            "form": form(membership, wanted.given, calendar, now, {}),
+        }
     if board.compared:
         over, before = board.compared
         context["compared"] = {"before": days_text(before), "is_cut": over != wanted.window}
