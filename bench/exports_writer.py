@@ -62,7 +62,8 @@ async def ask(tenant: Tenant, secret: str, window: str) -> Caller:
     path = f"/api/v1/tenants/{tenant.slug}/billing/focus.csv"
     headers = [(b"host", b"portal.localhost:8000"), (b"authorization", f"Bearer {secret}".encode())]
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(),
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "path": path,
+        "raw_path": path.encode(),
         "query_string": f"window={window}&basis=usage".encode(), "headers": headers, "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8001), "scheme": "http", "root_path": "",
     }  # fmt: skip

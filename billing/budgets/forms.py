@@ -39,11 +39,11 @@ class BudgetForm(forms.Form):
         label=_("GPU class"), queryset=GpuClass.objects.all(), required=False, empty_label=_("Choose…")
     )
     amount = forms.DecimalField(label=_("Amount"), max_digits=12, decimal_places=3)
-    recurrence = forms.ChoiceField(label=_("Anew"), choices=Budget.Recurrence.choices)
+    recurrence = forms.ChoiceField(label=_("Begins anew"), choices=Budget.Recurrence.choices)
     thresholds = forms.CharField(
-        label=_("Tell at, per cent"), max_length=60, initial="50, 80, 100", help_text=_("Each once in a period.")
+        label=_("Tell people at, per cent"), max_length=60, initial="50, 80, 100", help_text=_("Each once in a period.")
     )
-    basis = forms.ChoiceField(label=_("Of"), choices=Budget.Basis.choices)
+    basis = forms.ChoiceField(label=_("Per cent of"), choices=Budget.Basis.choices)
     action = forms.ChoiceField(label=_("When it is used up"), choices=Budget.Action.choices)
     grace_minutes = forms.IntegerField(
         label=_("Minutes until what runs is paused"), min_value=0, max_value=GRACE_LIMIT, initial=30, required=False

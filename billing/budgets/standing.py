@@ -21,7 +21,7 @@ from billing.spans import Span, span_at
 from engines.models import GpuClass, Instance
 from tenants.models import Tenant
 
-HUNDRED = 100
+HUNDRED, NEAR = 100, 80
 MINIMUM_HOURS = 1
 """For so long there has to be room for whatever runs and starts, so that nothing starts that would have to end at once."""
 
@@ -69,8 +69,8 @@ class Standing:
 
     @property
     def is_near(self) -> bool:
-        """Whether it is worth a colour: its next threshold but the last is behind."""
-        return self.used_percent >= min([80, *self.budget.thresholds])
+        """Whether it is worth a colour: nearly used up, or probably used up by the end."""
+        return self.used_percent >= NEAR or self.likely_percent >= HUNDRED
 
     def has_room_for(self, more: Money) -> bool:
         """Tell whether all that costs so much by the hour, and so much `more`, can go on for the least time."""

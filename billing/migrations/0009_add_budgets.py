@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('recurrence', models.CharField(choices=[('month', 'each month'), ('quarter', 'each quarter'), ('day', 'each day')], default='month', max_length=8, verbose_name='how often')),
                 ('thresholds', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveSmallIntegerField(), size=None, verbose_name='tell at, per cent')),
                 ('basis', models.CharField(choices=[('actual', 'what is spent'), ('forecast', 'what will probably be spent by the end')], default='actual', max_length=8, verbose_name='of what')),
-                ('action', models.CharField(choices=[('notify', 'tell people'), ('block', 'tell people, and start nothing more when it is used up'), ('pause', 'tell people, start nothing more, and pause what runs')], default='notify', max_length=8, verbose_name='what happens')),
+                ('action', models.CharField(choices=[('notify', 'tell people'), ('block', 'also start nothing more'), ('pause', 'also pause what runs')], default='notify', max_length=8, verbose_name='what happens')),
                 ('grace_minutes', models.PositiveSmallIntegerField(default=30, help_text='From when it is used up; owners are told at once.', verbose_name='minutes until what runs is paused')),
                 ('active', models.BooleanField(default=True, verbose_name='in force')),
                 ('made_at', models.DateTimeField(auto_now_add=True, verbose_name='made at')),

@@ -36,8 +36,8 @@ class Budget(models.Model):
 
     class Action(models.TextChoices):
         NOTIFY = "notify", _("tell people")
-        BLOCK = "block", _("tell people, and start nothing more when it is used up")
-        PAUSE = "pause", _("tell people, start nothing more, and pause what runs")
+        BLOCK = "block", _("also start nothing more")
+        PAUSE = "pause", _("also pause what runs")
 
     BLOCKING = (Action.BLOCK, Action.PAUSE)
 

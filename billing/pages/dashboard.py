@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from billing import charts, sums
 from billing.accrual import Accrued
 from billing.allocation import ZERO, Allocation, allocate, lasting
+from billing.budgets.standing import Standing
 from billing.calendars import Calendar
 from billing.dimensions import NOT_IN_MONTHS, OF_SUMS, all_of
 from billing.forecast import Forecast
@@ -23,7 +24,7 @@ from billing.money import Money
 from billing.pages.drawn import line_of_days, stacked_months
 from billing.pages.figures import Figures, booked, estimated, percent
 from billing.pages.labels import Labels
-from billing.pages.outlook import daily_limit, month_ahead
+from billing.pages.outlook import daily_limit, fullest_budget, month_ahead
 from billing.pages.reasons import Reason, reasons
 from billing.pages.wanted import Wanted, last_months, preceding, until_yesterday
 from billing.periods import Month
@@ -61,6 +62,7 @@ class Dashboard:
     months: charts.Columns
     days: charts.Line
     forecast: Forecast | None
+    budget: Standing | None
     has_unpriced: bool
     is_empty: bool
 
@@ -68,7 +70,7 @@ class Dashboard:
 def dashboard(membership: Membership, wanted: Wanted, calendar: Calendar, *, now: datetime) -> Dashboard:
     """Work all of it out, for what the member may see; within one snapshot of the caller's.
 
-    Some twenty queries, whatever there is in the books; none on the charges.
+    Some twenty queries, whatever there is in the books, and a few for each budget that is about all of it; none on the charges.
     """
     scope = visible_to(membership)
     today = parse("today", calendar, now)
@@ -96,6 +98,7 @@ def dashboard(membership: Membership, wanted: Wanted, calendar: Calendar, *, now
         months=columns,
         days=line,
         forecast=month_ahead(membership, wanted, calendar, now),
+        budget=fullest_budget(membership, wanted, calendar, now),
         has_unpriced=_has_unpriced(membership),
         is_empty=not rows and not any(column.total for column in columns.columns),
     )

@@ -1,10 +1,11 @@
-"""What is to come: the end of the present month, and what a budget leaves for a day."""
+"""What is to come: the end of the present month, and how budgets for all that the page is about stand."""
 
 from datetime import datetime
 from fractions import Fraction
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from billing.budgets.standing import Standing, standings
 from billing.calendars import Calendar
 from billing.forecast import Forecast, forecast
 from billing.models import Budget
@@ -24,12 +25,25 @@ def month_ahead(membership: Membership, wanted: Wanted, calendar: Calendar, now:
 
 
 def daily_limit(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Money | None:
-    """Return what the tightest budget for all that the page is about leaves for each day of its period; None without any."""
+    """Return what the tightest budget leaves for each day of its period; None without any."""
+    return min((_for_a_day(each, calendar, now) for each in _budgets(membership, wanted, calendar, now)), default=None)
+
+
+def fullest_budget(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Standing | None:
+    """Return the budget of which most is used; None without any. One query, and without budgets no more (see `standings`)."""
+    budgets = list(_budgets(membership, wanted, calendar, now).select_related("person"))
+    found = standings(membership.tenant, budgets, now=now)[0] if budgets else []
+    return max(found, key=lambda each: each.spent.amount / each.budget.amount, default=None)
+
+
+def _budgets(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> QuerySet[Budget]:
+    """Return those in force for exactly these costs: the whole tenant's for who sees everybody's, else the member's own."""
     if not _is_about_everything(wanted, calendar, now):
-        return None
-    about = Q(person=membership.user_id) if wanted.is_own else Q(person=None, tag="", gpu_class=None)
-    budgets = Budget.objects.filter(about, tenant=membership.tenant_id, active=True, currency=wanted.currency)
-    return min((_for_a_day(each, calendar, now) for each in budgets), default=None)
+        return Budget.objects.none()
+    about = Q(person=membership.user_id) if wanted.is_own else Q(person=None)
+    return Budget.objects.filter(
+        about, tenant=membership.tenant_id, tag="", gpu_class=None, active=True, currency=wanted.currency
+    )
 
 
 def _is_about_everything(wanted: Wanted, calendar: Calendar, now: datetime) -> bool:

@@ -107,7 +107,9 @@ class Launchable:
 
 def choices_of(membership: Membership, standing: Standing, engines: Sequence[EngineOption], wanted: Mapping[str, str]) -> Choices:
     """Complete what was wanted; what is not on offer is replaced, never invented."""
-    last = last_launch(membership)
+    latest = last_launch(membership)
+    runnable = {each.engine.pk for each in engines if each.runnable}
+    last = latest if latest and latest.engine_version.engine_id in runnable else None
     offer = _first(
         (each for each in engines if each.engine.slug == wanted.get("engine")),
         (each for each in engines if "engine" not in wanted and last and each.engine.pk == last.engine_version.engine_id),
@@ -137,7 +139,7 @@ def choices_of(membership: Membership, standing: Standing, engines: Sequence[Eng
         size_gib=wanted.get("size_gib") or str(last.volume.size_gib if last else DEFAULT_SIZE_GIB),
         name=suggested if typed in {"", wanted.get("suggested", "")} else typed,
         suggested=suggested,
-        tag=wanted.get("tag", last.tag if last else ""),
+        tag=wanted.get("tag", latest.tag if latest else ""),
     )
 
 

@@ -346,7 +346,7 @@ def test_queries_do_not_grow(client: Client, anna: User, books: Instance, make_r
         set_price(gpu_class=another.gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         ran(another, "2026-03-09T09:00", "2026-03-09T09:10")
         ran(another, "2026-03-10T09:00")
-    assert (before, count()) == (23, 23)
+    assert (before, count()) == (24, 24)
 
 
 def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tenant, h100: GpuClass, books: Instance) -> None:
@@ -393,7 +393,13 @@ def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice:
     plan("a day", "8.5", recurrence="day")
     assert board_of(anna).days.limit == Money(Decimal("8.500000000"), "USD")
     assert board_of(anna, user="alice").days.limit is None
-    assert "Budget for a day: USD 8.50" in page(client, anna, "/acme/costs/")
+    html = page(client, anna, "/acme/costs/")
+    assert "Budget for a day: USD 8.50" in html
+    fullest = board_of(anna).budget
+    assert fullest is not None
+    assert (fullest.budget.name, fullest.used_percent) == ("a day", 51)
+    assert "Budget: a day" in html
+    assert "Budget: " not in page(client, anna, "/acme/costs/?user=alice")
 
 
 def test_tabs_are_those_that_one_may_open(client: Client, alice: User, books: Instance) -> None:
