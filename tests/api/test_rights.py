@@ -56,6 +56,7 @@ NEEDS = {
     "get_costs": SEE,  # of one's own, or everybody's
     "get_engine": SEE,
     "get_estimate": SEE,
+    "get_insights": SEE,  # into one's own costs, or everybody's
     "get_instance": SEE,
     "get_mail": ANY,
     "get_me": ANY,
