@@ -157,6 +157,7 @@ def _fleet(scope: Q, window: Stretch) -> Fleet:
     there = _there(scope, window)
     instances, off_seconds = _counted(there, window, billed)
     ran = {row.instance_id for row in billed}
+    telling = {each.pk for each in there if tells_pictures(each.engine_version)}
     versions = {each.engine_version for each in there if each.pk in ran}
     return Fleet(
         instances=instances,
@@ -165,7 +166,7 @@ def _fleet(scope: Q, window: Stretch) -> Fleet:
         starting_seconds=_seconds_by_class(starting, window),
         start_seconds=int(statistics.median_low(lengths)) if lengths else None,
         silent=sorted({each.engine.name for each in versions if probe_of(each.engine.family, each.activity).kind == "none"}),
-        made=_made([row for row in billed if row.instance_id in _telling(there)], window),
+        made=_made([row for row in billed if row.instance_id in telling], window),
     )
 
 
@@ -204,10 +205,6 @@ def _counted(there: list[Instance], window: Stretch, billed: list[_Row]) -> tupl
         counts[each.gpu_class_id] += 1
         off[each.gpu_class_id] += max(0, life - charged[each.pk])
     return dict(counts), dict(off)
-
-
-def _telling(there: list[Instance]) -> set[UUID]:
-    return {each.pk for each in there if tells_pictures(each.engine_version)}
 
 
 def _made(billed: list[_Row], window: Stretch) -> dict[int, Made]:
