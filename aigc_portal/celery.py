@@ -39,6 +39,7 @@ def timetable(*, sweep_seconds: float) -> dict[str, dict[str, Any]]:
         },
         "engines-measure-volumes": {"task": "engines.tasks.measure_volumes", "schedule": 120.0, "options": {"expires": 100}},
         "engines-look": {"task": "engines.tasks.look_at_all", "schedule": 60.0, "options": {"expires": 50}},
+        "engines-pictures": {"task": "engines.tasks.count_pictures", "schedule": 120.0, "options": {"expires": 100}},
         "engines-schedules": {"task": "engines.tasks.fire_schedules", "schedule": 30.0, "options": {"expires": 25}},
         "engines-forget-use": {"task": "engines.tasks.forget_old_use", "schedule": 86400.0, "options": {"expires": 80000}},
         "engines-purge-trash": {"task": "engines.tasks.purge_trash", "schedule": 3600.0, "options": {"expires": 3000}},

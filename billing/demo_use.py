@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from billing.models import CapacityInterval
-from engines.models import Instance, RunFact, UseSpan
+from engines.models import Instance, PictureCount, RunFact, UseSpan
+from engines.release.counting import tells_pictures
 from engines.release.spans import KEPT_FOR
 
 SLOTS = {"h100-80g": 1, "a100-80g": 2, "l4-24g": 3}
@@ -28,6 +29,18 @@ def make_use(instance: Instance, *, since: datetime, now: datetime, chance: rand
             # Mostly a cup of coffee, now and then a meeting.
             at = end + timedelta(minutes=chance.choice([4, 8, 12, 25, 95]))
     UseSpan.objects.bulk_create(spans)
+    if tells_pictures(instance.engine_version):
+        PictureCount.objects.bulk_create(
+            PictureCount(
+                instance=instance,
+                run_id=run_id,
+                hour_at=at.replace(minute=0, second=0, microsecond=0),
+                jobs=jobs,
+                pictures=4 * jobs,
+            )
+            for run_id, at in ready.items()
+            for jobs in [chance.randrange(5, 40)]
+        )
 
 
 def make_capacity(instances: list[Instance], *, since: datetime, now: datetime) -> None:

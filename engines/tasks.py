@@ -5,7 +5,7 @@ from celery import shared_task
 from engines import hints, reconcile, standing, sweeping
 from engines.clusters.base import ClusterUnavailable
 from engines.operations import schedules
-from engines.release import looking, marking, spans
+from engines.release import counting, looking, marking, spans
 
 # What interferes may last, such as a cluster that is ahead of a restored database: nobody should spin on it.
 AGAIN_SECONDS = 2
@@ -58,6 +58,12 @@ def look_at_all() -> None:
 
 
 @shared_task
+def count_pictures() -> None:
+    """Ask the engines that can tell what they have made."""
+    counting.count_all()
+
+
+@shared_task
 def finish_release(instance_id: str) -> None:
     """The second half of a release."""
     marking.finish(instance_id)
@@ -73,3 +79,4 @@ def fire_schedules() -> None:
 def forget_old_use() -> None:
     """Drop history that is too old to be replayed."""
     spans.forget_old()
+    counting.forget_old()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
+from billing.auditing import verify
 from billing.closing import grace
 from billing.cockpit import standings
 from billing.errors import ClosingRefused
@@ -80,6 +81,7 @@ class Cockpit(ModelAdmin):
 def _closed(request: HttpRequest, period: BillingPeriod) -> HttpResponse:
     """Close it, or say why not; of two operators who do so at once the second is told that it is closed already."""
     try:
+        _require_right_books(period)
         closed = close_period(period=period, now=timezone.now(), by=cast("User", request.user))
     except ClosingRefused as refusal:
         messages.error(request, _("%(period)s was not closed: %(why)s") % {"period": period, "why": refusal})
@@ -87,6 +89,12 @@ def _closed(request: HttpRequest, period: BillingPeriod) -> HttpResponse:
         told = {"period": closed, "amount": closed.money, "digest": closed.digest}
         messages.success(request, _("%(period)s is closed with %(amount)s. Its digest: %(digest)s") % told)
     return HttpResponseRedirect(f"{reverse('admin:billing_billingperiod_cockpit')}?month={period.label}")
+
+
+def _require_right_books(period: BillingPeriod) -> None:
+    """Refuse to seal what is wrong, beyond what closing looks at itself. Raises ClosingRefused."""
+    if not period.is_closed and verify(tenant=period.tenant, month=period.month):
+        raise ClosingRefused(_("its books are not right; see “manage.py billing verify”."))
 
 
 def _asked(text: str, months: list[Month], usual: Month) -> Month:

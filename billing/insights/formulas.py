@@ -40,6 +40,11 @@ def active_hour(name: str, cost: Decimal, active_seconds: int, found: Decimal, c
     return f"{name}: {_money(cost, currency)} × 3600 ÷ {active_seconds} s = {_money(found, currency)}"
 
 
+def picture(name: str, cost: Decimal, pictures: int, found: Decimal, currency: str) -> str:
+    """Cost ÷ pictures."""
+    return f"{name}: {_money(cost, currency)} ÷ {pictures} = {_money(found, currency)}"
+
+
 def pausing(found: Choice, start_seconds: int, currency: str) -> str:
     """Σ max(0, gap − T) − ρ · resumes."""
     gaps = found.saved_seconds + start_seconds * found.resumes

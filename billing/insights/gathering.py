@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q, Sum
 
 from billing import sums
 from billing.calendars import Calendar
@@ -18,11 +18,13 @@ from billing.insights.waste import Run
 from billing.models import UsageInterval
 from billing.money import round_half_even
 from billing.queries import prices_in_force, scope_of, visible_to
+from billing.rating import HOUR
 from billing.windows import Window
 from engines.activity.families import probe_of
 from engines.idle.simulation import Run as PastRun
-from engines.models import GpuClass, Instance, UseSpan, Volume
+from engines.models import GpuClass, Instance, PictureCount, UseSpan, Volume
 from engines.queries.simulating import past_runs
+from engines.release.counting import tells_pictures
 from engines.release.spans import KEPT_FOR
 from tenants.models import Membership, Tenant
 
@@ -51,6 +53,15 @@ class Fleet:
     starting_seconds: dict[int, int]  # a GPU was taken, and nothing charged, until the engine was ready
     start_seconds: int | None  # what a start takes, as a median; None if none was seen
     silent: list[str]  # engines that by design cannot say whether they work
+    made: dict[int, "Made"]  # of classes on which engines ran that say what they have made
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What engines that tell have made, and how long they were charged for."""
+
+    charged_seconds: int
+    pictures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +154,19 @@ def _fleet(scope: Q, window: Stretch) -> Fleet:
     billed = [row for row in rows if row.kind == UsageInterval.Kind.GPU]
     starting = [row for row in rows if row.kind == UsageInterval.Kind.STARTING]
     lengths = [Stretch(row.starts_at, row.ends_at).seconds for row in starting if row.ends_at is not None]
-    instances, off_seconds, silent = _instances(scope, window, billed)
+    there = _there(scope, window)
+    instances, off_seconds = _counted(there, window, billed)
+    ran = {row.instance_id for row in billed}
+    telling = {each.pk for each in there if tells_pictures(each.engine_version)}
+    versions = {each.engine_version for each in there if each.pk in ran}
     return Fleet(
         instances=instances,
         off_seconds=off_seconds,
         runs=_runs(billed, window),
         starting_seconds=_seconds_by_class(starting, window),
         start_seconds=int(statistics.median_low(lengths)) if lengths else None,
-        silent=silent,
+        silent=sorted({each.engine.name for each in versions if probe_of(each.engine.family, each.activity).kind == "none"}),
+        made=_made([row for row in billed if row.instance_id in telling], window),
     )
 
 
@@ -169,25 +185,36 @@ def _runs(billed: list[_Row], window: Stretch) -> dict[int, list[Run]]:
     return dict(found)
 
 
-def _instances(scope: Q, window: Stretch, billed: list[_Row]) -> tuple[dict[int, int], dict[int, int], list[str]]:
-    """Count instances by class, and the seconds that they were there and not charged; name those that cannot say if they work."""
+def _there(scope: Q, window: Stretch) -> list[Instance]:
+    """Return the instances that were there at any moment of the window."""
+    found = Instance.objects.filter(
+        scope, Q(deleted_at__isnull=True) | Q(deleted_at__gt=window.starts_at), created_at__lt=window.ends_at
+    )
+    return list(found.select_related("engine_version__engine"))
+
+
+def _counted(there: list[Instance], window: Stretch, billed: list[_Row]) -> tuple[dict[int, int], dict[int, int]]:
+    """Count instances by class, and the seconds that they were there and not charged."""
     charged: dict[UUID, int] = defaultdict(int)
     for row in billed:
         charged[row.instance_id] += total(_clipped(row, window))
-    there = Instance.objects.filter(
-        scope, Q(deleted_at__isnull=True) | Q(deleted_at__gt=window.starts_at), created_at__lt=window.ends_at
-    )
     counts: dict[int, int] = defaultdict(int)
     off: dict[int, int] = defaultdict(int)
-    silent = set()
-    for each in there.select_related("engine_version__engine"):
+    for each in there:
         life = total(within([Stretch(each.created_at, each.deleted_at or window.ends_at)], window))
         counts[each.gpu_class_id] += 1
         off[each.gpu_class_id] += max(0, life - charged[each.pk])
-        version = each.engine_version
-        if charged[each.pk] and probe_of(version.engine.family, version.activity).kind == "none":
-            silent.add(version.engine.name)
-    return dict(counts), dict(off), sorted(silent)
+    return dict(counts), dict(off)
+
+
+def _made(billed: list[_Row], window: Stretch) -> dict[int, Made]:
+    """Add up the pictures of these runs; hours count as a whole."""
+    class_of = {row.run_id: row.gpu_class_id for row in billed}
+    counts = PictureCount.objects.filter(run_id__in=class_of, hour_at__gte=window.starts_at - HOUR, hour_at__lt=window.ends_at)
+    pictures: dict[int, int] = defaultdict(int)
+    for run_id, made in counts.order_by().values_list("run_id").annotate(Sum("pictures")):
+        pictures[class_of[run_id]] += made
+    return {pk: Made(seconds, pictures[pk]) for pk, seconds in _seconds_by_class(billed, window).items()}
 
 
 def _past(window: Stretch, *, tenant_id: int, owner_id: int | None) -> dict[int, list[PastRun]]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from billing.insights import auto_pause, formulas
-from billing.insights.active_hours import per_active_hour
+from billing.insights.active_hours import per_active_hour, per_picture
 from billing.insights.auto_pause import Choice
 from billing.insights.gathering import Known, Stored
 from billing.insights.pooling import Pool, pool
@@ -89,6 +89,9 @@ class Active:
     cost: Decimal
     per_active_hour: Decimal | None
     formula: str  # empty if nothing was active
+    pictures: int | None  # None: its engines do not tell
+    per_picture: Decimal | None
+    picture_formula: str
 
     @property
     def active_percent(self) -> int:
@@ -144,6 +147,16 @@ class Report:
     def formulas_of_active(self) -> list[str]:
         """One line for each class that was used."""
         return [each.formula for each in self.active if each.formula]
+
+    @property
+    def formulas_of_pictures(self) -> list[str]:
+        """One line for each class on which engines told of pictures."""
+        return [each.picture_formula for each in self.active if each.picture_formula]
+
+    @property
+    def tells_pictures(self) -> bool:
+        """Tell whether any engine says what it has made."""
+        return any(each.pictures is not None for each in self.active)
 
     @property
     def formulas_of_sizing(self) -> list[str]:
@@ -218,6 +231,10 @@ def _waste(known: Known, wasted: dict[int, Waste]) -> IdleWaste:
 def _active(known: Known, pk: int, found: Waste) -> Active:
     cost = amount_of(known.paid[pk], found.charged)
     of_active, name = per_active_hour(cost, found.active), known.classes[pk].name
+    made = known.fleet.made.get(pk)
+    # Only the time of engines that tell is shared out among their pictures.
+    telling, pictures = amount_of(known.paid[pk], made.charged_seconds if made else 0), made.pictures if made else 0
+    of_picture = per_picture(telling, pictures)
     return Active(
         gpu_class=known.classes[pk],
         per_hour=known.paid[pk],
@@ -226,6 +243,9 @@ def _active(known: Known, pk: int, found: Waste) -> Active:
         cost=cost,
         per_active_hour=of_active,
         formula="" if of_active is None else formulas.active_hour(name, cost, found.active, of_active, known.currency),
+        pictures=made.pictures if made else None,
+        per_picture=of_picture,
+        picture_formula="" if of_picture is None else formulas.picture(name, telling, pictures, of_picture, known.currency),
     )
 
 

@@ -3,6 +3,7 @@
 from engines.models.catalog import Capacity, Cluster, ClusterSecret, Engine, EngineFamily, EngineVersion, GpuClass
 from engines.models.idle import IdleRule, Schedule, Use, UseSpan
 from engines.models.instance import Instance, InstanceEvent
+from engines.models.pictures import PictureCount
 from engines.models.run import RunFact, TagChange, VolumeFact
 from engines.models.sharing import Handover, Share
 from engines.models.volume import Volume
@@ -19,6 +20,7 @@ __all__ = [
     "IdleRule",
     "Instance",
     "InstanceEvent",
+    "PictureCount",
     "RunFact",
     "Schedule",
     "Share",

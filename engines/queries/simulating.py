@@ -55,10 +55,14 @@ def past_runs(
     since: datetime, *, tenant_id: int | None = None, engine_id: int | None = None, owner_id: int | None = None
 ) -> Iterable[tuple[int, Run]]:
     """Yield the GPU class and the use of every run that has ended since; four queries."""
-    facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id, owner_id=owner_id))
     kinds = RunFact.Kind
+    facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id, owner_id=owner_id))
+    # By instance and moment, of which there is an index: facts are kept for ever.
+    instances = Instance.objects.filter(**_only(tenant_id=tenant_id))
+    over = facts.filter(instance__in=instances, kind=kinds.ENDED, at__gte=since).values("run_id")
     ended = (
-        facts.values("run_id", "instance_id", "gpu_class_id")
+        facts.filter(run_id__in=over, kind__in=[kinds.STARTED, kinds.READY, kinds.ENDED])
+        .values("run_id", "instance_id", "gpu_class_id")
         .annotate(
             ready=Min("at", filter=Q(kind=kinds.READY)),
             started=Min("at", filter=Q(kind=kinds.STARTED)),

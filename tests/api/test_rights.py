@@ -59,6 +59,7 @@ NEEDS = {
     "get_engine": SEE,
     "get_estimate": SEE,
     "get_export": ALL_COSTS,
+    "get_insights": SEE,  # into one's own costs, or everybody's
     "get_instance": SEE,
     "get_mail": ANY,
     "get_me": ANY,

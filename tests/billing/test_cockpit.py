@@ -93,7 +93,11 @@ def test_what_keeps_it_open_is_said_and_nothing_happens(march: BillingPeriod, cl
 def test_books_that_are_wrong_are_shown(march: BillingPeriod, client: Client, closer: User) -> None:
     DayRollup.objects.update(seconds=1)
     assert "2 things are wrong" in client.get(COCKPIT + "?verify=1").content.decode()
-    assert "days: tenant" in client.get(address(march)).content.decode()
+    page = client.get(address(march)).content.decode()
+    assert "days: tenant" in page
+    assert "Close for ever" not in page
+    assert "its books are not right" in client.post(address(march), follow=True).content.decode()
+    assert BillingPeriod.objects.get().status == "open"
 
 
 def test_the_second_to_close_is_told_so(march: BillingPeriod, client: Client, closer: User) -> None:

@@ -1,5 +1,6 @@
 """The demo's people, studios and prices."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
 
@@ -9,11 +10,16 @@ from django.core.management import CommandError, call_command
 
 from aigc_portal.demo_accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
 from billing.auditing import verify
-from billing.models import Charge, MonthRollup, Price
+from billing.calendars import Calendar
+from billing.insights.gathering import gather
+from billing.insights.report import report
+from billing.models import CapacityInterval, Charge, MonthRollup, Price
+from billing.windows import parse
 from engines.models import Capacity, GpuClass, Instance
 from tenants.models import Membership, Tenant, User
 
 pytestmark = pytest.mark.django_db
+NOON, UTC_DAYS = datetime(2026, 3, 10, 12, tzinfo=UTC), Calendar.of("UTC", "USD")
 
 
 def seed(*flags: str) -> str:
@@ -93,6 +99,14 @@ def test_a_year_of_use_is_in_the_books_once_and_in_order():
     assert set(Charge.objects.filter(is_correction=True).values_list("kind", flat=True)) == {"reversal", "replacement"}
     assert verify() == []
     assert not Instance.objects.exclude(state="deleted").exists()
+    known = gather(Membership.objects.get(user__username="anna"), parse("30d", UTC_DAYS, NOON), UTC_DAYS, now=NOON)
+    assert known is not None
+    found = report(known)
+    assert found.tells_pictures
+    assert found.pausing is not None
+    assert found.pausing.is_start_measured
+    assert all(0 < each.active_percent < 100 for each in found.active)
+    assert CapacityInterval.objects.count() == 3
     before = Charge.objects.count()
     seed("--history")
     assert Charge.objects.count() == before

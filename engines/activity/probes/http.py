@@ -34,8 +34,8 @@ class _Socket(socket.socket):
         return super().recv_into(*args, **options)
 
 
-def get_json(address: str, path: str, *, deadline: float) -> Page:
-    """Ask `host:port` for a path by `deadline` (time.monotonic). Raises NoAnswer."""
+def get_json(address: str, path: str, *, deadline: float, limit: int = BODY_LIMIT) -> Page:
+    """Ask `host:port` for a path by `deadline` (time.monotonic), for `limit` bytes at most. Raises NoAnswer."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     try:
@@ -44,20 +44,20 @@ def get_json(address: str, path: str, *, deadline: float) -> Page:
             # No Origin and no Sec-Fetch-*: ComfyUI refuses requests that seem to come from other sites.
             connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
             answer = connection.getresponse()
-            return Page(200, json.loads(_body(answer))) if answer.status == 200 else Page(answer.status)
+            return Page(200, json.loads(_body(answer, limit))) if answer.status == 200 else Page(answer.status)
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(str(error) or type(error).__name__) from error
     except (ValueError, RecursionError) as error:
         raise NoAnswer(f"neither JSON nor an address: {type(error).__name__}") from error
 
 
-def _body(answer: http.client.HTTPResponse) -> bytes:
-    body = b""
+def _body(answer: http.client.HTTPResponse, limit: int) -> bytes:
+    body = bytearray()
     while chunk := answer.read(_CHUNK):
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise NoAnswer(f"the answer is longer than {BODY_LIMIT} bytes")
-    return body
+        if len(body) > limit:
+            raise NoAnswer(f"the answer is longer than {limit} bytes")
+    return bytes(body)
 
 
 def _connect(host: str, port: int, deadline: float) -> _Socket:

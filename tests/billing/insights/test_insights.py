@@ -17,7 +17,7 @@ from billing.insights.waste import Cause
 from billing.models import Price
 from billing.operations import set_price, set_storage_price, settle, settle_due
 from billing.windows import parse
-from engines.models import Engine, GpuClass, IdleRule, Instance, UseSpan, VolumeFact
+from engines.models import Engine, EngineVersion, GpuClass, IdleRule, Instance, PictureCount, UseSpan, VolumeFact
 from tenants.models import Membership, Tenant, User
 from tests import factories
 from tests.billing.facts import BEGINNING, moment, record
@@ -221,10 +221,28 @@ def test_other_classes_are_told_and_none_is_advised(
 def test_the_page_says_it_all(poster: Instance, anna: User, client: Client) -> None:
     html = page(client, anna)
     assert 'aria-current="page">Insights</a>' in html
-    for text in ("USD 50.00", "83.3 %", "USD 7.50", "USD 10.00", "Paused after", "not told by these engines"):
+    for text in ("USD 50.00", "83.3 %", "USD 7.50", "USD 10.00", "Paused after", "Not told by these engines"):
         assert text in html
     assert "2.50 × (86400 s − 14400 s) ÷ 3600 = USD 50.00" in html
     assert html.count('class="evidence"') == 6
+
+
+def test_a_picture_costs_what_the_time_of_its_engine_cost(
+    poster: Instance, make_running: Callable[..., Instance], anna: User, acme: Tenant, client: Client
+) -> None:
+    """Four hours, and four pictures; the other engine does not tell, and counts for nothing."""
+    other = make_running(name="flyer")
+    ran(other, "b", "2026-03-10T09:00:00", "2026-03-10T09:00:00", "2026-03-10T10:00:00")
+    Engine.objects.update(family="comfyui")
+    EngineVersion.objects.filter(instances=other).update(activity={"probe": {"kind": "gradio"}})
+    for hour, pictures in ((10, 1), (12, 3)):
+        at = moment(f"2026-03-10T{hour}:00:00")
+        PictureCount.objects.create(instance=poster, run_id="a", hour_at=at, jobs=1, pictures=pictures)
+    PictureCount.objects.create(instance=poster, run_id="of old", hour_at=at, jobs=1, pictures=99)
+    [found] = found_by(anna, acme).active
+    assert (found.pictures, found.per_picture) == (4, Decimal("2.5"))
+    assert found.picture_formula == "H100: USD 10.00 ÷ 4 = USD 2.50"
+    assert "USD 10.00 ÷ 4 = USD 2.50" in page(client, anna)
 
 
 def test_engines_that_cannot_say_are_named(poster: Instance, anna: User, client: Client) -> None:
