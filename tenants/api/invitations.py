@@ -1,5 +1,6 @@
 """Invitations into a tenant that nobody has used yet, for its admins."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ from tenants.access import Action
 from tenants.access_tokens.scopes import Scope
 from tenants.api.members import RoleName
 from tenants.invitations.models import Invitation
+from tenants.invitations.queries import open_invitations
 from tenants.models import Membership
 from tenants.team import operations_invitations as operations
 from tenants.team.queries import invitation_in
@@ -33,6 +35,7 @@ class InvitationOut(Output):
     invited_by: str | None
     created_at: datetime
     expires_at: datetime
+    usable: bool = Field(description="False: its time is over, or whoever sent it may no longer invite. It has to be sent again.")
 
 
 class InvitationIn(Input):
@@ -47,7 +50,7 @@ def list_invitations(request: ApiRequest, tenant: Path[str], paging: Query[Pagin
     """Return the invitations that wait, newest first."""
     by = _manager(request, tenant)
     rows = by.tenant.invitations.pending().select_related("invited_by")
-    return page(rows, paging, by="-created_at", show=lambda found: [_shown(each) for each in found])
+    return page(rows, paging, by="-created_at", show=_all_shown)
 
 
 @router.post("/invitations", auth=WRITE, response={201: InvitationOut}, summary="Invite somebody")
@@ -58,7 +61,7 @@ def invite(request: ApiRequest, tenant: Path[str], wanted: InvitationIn) -> Stat
         validate_email(wanted.address.strip())
     except ValidationError as error:
         raise invalid("body", "address", error.messages[0]) from error
-    return Status(201, _shown(operations.invite(address=wanted.address, role=wanted.role, by=by)))
+    return Status(201, _shown(operations.invite(address=wanted.address, role=wanted.role, by=by), usable=True))
 
 
 @router.post("/invitations/{slug:invitation}/resend", auth=WRITE, response=InvitationOut, summary="Send an invitation again")
@@ -66,7 +69,7 @@ def resend_invitation(request: ApiRequest, tenant: Path[str], invitation: Path[s
     """Write once more, with a new link and a new time; the link before ends."""
     by = _manager(request, tenant)
     operations.resend(invitation=invitation_in(by, invitation), by=by)
-    return _shown(invitation_in(by, invitation))
+    return _shown(invitation_in(by, invitation), usable=True)
 
 
 @router.delete("/invitations/{slug:invitation}", auth=WRITE, response={204: None}, summary="Take an invitation back")
@@ -83,7 +86,12 @@ def _manager(request: ApiRequest, tenant: str) -> Membership:
     return by
 
 
-def _shown(invitation: Invitation) -> InvitationOut:
+def _all_shown(rows: Sequence[Invitation]) -> list[InvitationOut]:
+    usable = set(open_invitations().filter(pk__in=[each.pk for each in rows]).values_list("pk", flat=True))
+    return [_shown(each, usable=each.pk in usable) for each in rows]
+
+
+def _shown(invitation: Invitation, *, usable: bool) -> InvitationOut:
     return InvitationOut(
         id=invitation.slug,
         address=invitation.address,
@@ -91,4 +99,5 @@ def _shown(invitation: Invitation) -> InvitationOut:
         invited_by=invitation.invited_by.username if invitation.invited_by else None,
         created_at=invitation.created_at,
         expires_at=invitation.expires_at,
+        usable=usable,
     )

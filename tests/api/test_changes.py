@@ -176,3 +176,14 @@ def test_members_change_roles_and_leave(anna: User, alice_in_acme: Membership, a
     invited = annas("POST", "/tenants/acme/invitations", {"address": "new@example.org", "role": "member"}).json()
     assert annas("DELETE", f"/tenants/acme/invitations/{invited['id']}").status_code == 204
     assert annas("GET", "/tenants/acme/invitations").json()["items"] == []
+
+
+def test_an_invitation_says_whether_it_can_still_be_used(acme: Tenant, anna: User, program_of: Callable[..., Program]) -> None:
+    left = factories.make_user("left")
+    factories.invite(acme, "old@example.org", invited_by=left)
+    annas = program_of(anna)
+    annas("POST", "/tenants/acme/invitations", {"address": "new@example.org"})
+    listed = annas("GET", "/tenants/acme/invitations").json()["items"]
+    assert [(each["address"], each["usable"]) for each in listed] == [("new@example.org", True), ("old@example.org", False)]
+    assert annas("POST", f"/tenants/acme/invitations/{listed[1]['id']}/resend").json()["invited_by"] == "anna"
+    assert {each["usable"] for each in annas("GET", "/tenants/acme/invitations").json()["items"]} == {True}
