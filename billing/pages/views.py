@@ -16,7 +16,7 @@ from billing.pages.dashboard import dashboard
 from billing.pages.form import days_text, form, span_text
 from billing.pages.labels import title
 from billing.pages.lines import lines, one_line
-from billing.pages.wanted import PRICES, BadAddress, Wanted, read
+from billing.pages.wanted import PRICES, BadAddress, Wanted, normal, read
 from billing.queries import scope_of, snapshot
 from tenants.access import membership_in
 from tenants.models import Membership
@@ -35,7 +35,7 @@ def overview(request: HttpRequest, tenant_slug: str) -> HttpResponse:
         try:
             wanted = read(given, calendar, now, is_own=context["own_only"])
         except BadAddress as error:
-            context["form"] = form(membership, given, calendar, now, error.errors)
+            context["form"] = form(membership, normal(given), calendar, now, error.errors)
             return render(request, "billing/overview.html", context, status=400)
         board = dashboard(membership, wanted, calendar, now=now)
         context |= _of_window(wanted) | {"board": board, "form": form(membership, wanted.given, calendar, now, {})}
@@ -60,7 +60,7 @@ def charge_lines(request: HttpRequest, tenant_slug: str) -> HttpResponse:
             wanted = read(given, calendar, now, is_own=context["own_only"])
             found = lines(membership, wanted, calendar, now=now, after=given.get("after", ""))
         except BadAddress as error:
-            context["form"] = form(membership, given, calendar, now, error.errors)
+            context["form"] = form(membership, normal(given), calendar, now, error.errors)
             return render(request, "billing/lines.html", context, status=400)
         context |= _of_window(wanted) | {"found": found, "form": form(membership, wanted.given, calendar, now, {})}
     if found.after is not None:

@@ -6,7 +6,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
@@ -107,7 +107,7 @@ class Wanted:
 
 def read(parameters: Mapping[str, str], calendar: Calendar, now: datetime, *, is_own: bool) -> Wanted:
     """Read an address; of whoever sees only their own costs, `is_own`. Raises BadAddress with everything that is wrong."""
-    given = {name: value.strip() for name, value in parameters.items() if name in _KNOWN and value.strip()}
+    given = normal(parameters)
     sentence = _("There is no “%(value)s” to choose for “%(name)s”.")
     errors = {name: sentence % {"value": given[name], "name": name} for name in _unknown_choices(given)}
     days = _window(given, calendar, now, errors)
@@ -118,6 +118,22 @@ def read(parameters: Mapping[str, str], calendar: Calendar, now: datetime, *, is
         raise BadAddress(errors)
     currency = given.get("currency") or calendar.currency_at(min(now, calendar.day_span(days.last)[0]))
     return Wanted(days, conditions, currency, given, is_own)
+
+
+def normal(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what is asked for, without what is empty or strange; `from` and `until`, both included, become a window."""
+    given = {name: value.strip() for name, value in parameters.items() if name in _KNOWN and value.strip()}
+    first, last = (parameters.get(name, "").strip() for name in ("from", "until"))
+    if first or last:
+        given["window"] = f"{first or last},{_day_after(last or first)}"
+    return given
+
+
+def _day_after(day: str) -> str:
+    try:
+        return str(date.fromisoformat(day) + DAY)
+    except (OverflowError, ValueError):
+        return day
 
 
 def until_yesterday(window: Window, today: Window) -> Window | None:

@@ -190,6 +190,29 @@ def test_what_cannot_be_answered_is_said_and_nothing_is_lost(
     assert values(html) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "days"),
+    [
+        ("from=2026-02-05&until=2026-02-20&window=month", "2026-02-05 – 2026-02-20"),
+        ("from=2026-02-05", "2026-02-05"),
+        ("until=2026-02-20", "2026-02-20"),
+        ("from=2026-02-01&until=2026-02-28", "February 2026"),
+    ],
+)
+def test_any_days_can_be_chosen(client: Client, anna: User, books: Instance, query: str, days: str) -> None:
+    html = page(client, anna, f"/acme/costs/?{query}")
+    assert f'<h2 id="divided">{days}</h2>' in html
+    assert re.search(rf'<option value="2026-02-\d\d,2026-0[23]-\d\d" selected>{days}</option>', html)
+    assert "from=" not in html.partition("<main")[2]
+
+
+@pytest.mark.parametrize(
+    "query", ["from=2026-02-05&until=2026-02-01", "from=9999-12-31", "from=soon&until=2026-02-01", "until=x"]
+)
+def test_days_that_are_none_are_refused(client: Client, anna: User, books: Instance, query: str) -> None:
+    assert "names no days." in page(client, anna, f"/acme/costs/?{query}", status=400)
+
+
 def test_everything_that_is_wrong_is_said_at_once(client: Client, anna: User) -> None:
     html = page(client, anna, "/acme/costs/?window=x&by=y&filter=z", status=400)
     assert len(re.findall(r'<li id="wrong-', html)) == 3
@@ -359,7 +382,7 @@ def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tena
     ]
     assert sum(reason.amount.amount for reason in board.reasons) == board.total.difference.amount == Decimal("-1.5")
     html = page(client, anna, "/acme/costs/")
-    assert "Why it is not what it was: 2026-02-01 – 2026-02-09" in html
+    assert "Why it changed, against 2026-02-01 – 2026-02-09" in html
     assert board_of(anna, window="2026-01-01,2026-02-01").reasons == []
 
 
@@ -394,7 +417,7 @@ def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice:
     assert board_of(anna).days.limit == Money(Decimal("8.500000000"), "USD")
     assert board_of(anna, user="alice").days.limit is None
     html = page(client, anna, "/acme/costs/")
-    assert "Budget for a day: USD 8.50" in html
+    assert 'What the tightest budget leaves for a day: <span class="num">USD 8.50<' in html
     fullest = board_of(anna).budget
     assert fullest is not None
     assert (fullest.budget.name, fullest.used_percent) == ("a day", 51)
