@@ -24,7 +24,7 @@ from billing.models import Charge
 from billing.pages.dashboard import dashboard
 from billing.pages.wanted import read
 from billing.periods import Month
-from billing.queries import visible_to
+from billing.queries import scope_of, visible_to
 from billing.summaries import month_summary
 from billing.windows import Window
 from tenants.access_tokens.operations import Wanted, make_personal_token
@@ -114,7 +114,8 @@ def of_the_costs_page(question: Question) -> Said:
         return None
     said = []
     for prices in ("net", "list"):
-        wanted = read({"window": question.window, "filter": question.filter, "prices": prices}, calendar, question.now)
+        given = {"window": question.window, "filter": question.filter, "prices": prices}
+        wanted = read(given, calendar, question.now, is_own=scope_of(question.member) is not None)
         said.append(dashboard(question.member, wanted, calendar, now=question.now).total.booked)
     return said[0], said[1]
 
