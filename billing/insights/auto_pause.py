@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from billing.money import round_half_even
 from billing.rating import amount_of
-from engines.idle.simulation import Run, replay
+from engines.idle.simulation import Outcome, Run, replays
 
 USUAL = (5, 10, 15, 20, 30, 45, 60, 120, 240)
 """Minutes that people choose among."""
@@ -55,12 +55,16 @@ def curve(
     runs: Sequence[Run], minutes: Iterable[int], *, start_seconds: int, per_hour: Decimal, days: int, warm_up: timedelta
 ) -> list[Choice]:
     """Replay the runs of one price under each idle time. `warm_up` after each start counts as use."""
+    minutes = list(minutes)
     found = []
-    for each in minutes:
-        outcome = replay(runs, idle=timedelta(minutes=each), warm_up=warm_up)
+    for each, outcome in zip(minutes, _replayed(runs, minutes, warm_up), strict=True):
         seconds = outcome.saved // timedelta(seconds=1) - start_seconds * outcome.interrupted
         found.append(Choice(each, seconds, outcome.interrupted, amount_of(per_hour, seconds), days))
     return found
+
+
+def _replayed(runs: Sequence[Run], minutes: Iterable[int], warm_up: timedelta) -> list[Outcome]:
+    return replays(runs, idles=[timedelta(minutes=each) for each in minutes], warm_up=warm_up)
 
 
 def best(found: Iterable[Choice]) -> Choice | None:

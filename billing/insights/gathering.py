@@ -23,7 +23,7 @@ from billing.windows import Window
 from engines.activity.families import probe_of
 from engines.idle.simulation import Run as PastRun
 from engines.models import GpuClass, Instance, PictureCount, UseSpan, Volume
-from engines.queries.simulating import past_runs
+from engines.queries.simulating import Past, past_runs
 from engines.release.counting import tells_pictures
 from engines.release.spans import KEPT_FOR
 from tenants.models import Membership, Tenant
@@ -123,6 +123,7 @@ def gather(membership: Membership, asked: Window, calendar: Calendar, *, now: da
         for pk, price in prices_in_force(tenant, at=now).items()
     }
     of_currency = scope & Q(currency=currency)
+    past = list(past_runs(window.starts_at, tenant_id=tenant.pk, owner_id=scope_of(membership)))
     return Known(
         tenant=tenant,
         own_only=scope_of(membership) is not None,
@@ -133,8 +134,8 @@ def gather(membership: Membership, asked: Window, calendar: Calendar, *, now: da
         classes=classes,
         paid=offered | _paid(of_currency, days),
         offered=offered,
-        fleet=_fleet(scope, window),
-        past=_past(window, tenant_id=tenant.pk, owner_id=scope_of(membership)),
+        fleet=_fleet(scope, window, past),
+        past=_past(past, window),
         stored=_stored(scope, of_currency, days, calendar, now),
     )
 
@@ -145,7 +146,7 @@ def _paid(scope: Q, days: Window) -> dict[int, Decimal]:
     return {each.key[0]: round_half_even(each.amount * 3600 / each.seconds) for each in totals if each.seconds > 0}
 
 
-def _fleet(scope: Q, window: Stretch) -> Fleet:
+def _fleet(scope: Q, window: Stretch, past: list[Past]) -> Fleet:
     overlapping = Q(ends_at__isnull=True) | Q(ends_at__gt=window.starts_at)
     usage = UsageInterval.objects.exclude(kind=UsageInterval.Kind.STORAGE).filter(
         scope, overlapping, starts_at__lt=window.ends_at
@@ -162,7 +163,7 @@ def _fleet(scope: Q, window: Stretch) -> Fleet:
     return Fleet(
         instances=instances,
         off_seconds=off_seconds,
-        runs=_runs(billed, window),
+        runs=_runs(billed, window, _uses({row.run_id for row in billed}, past)),
         starting_seconds=_seconds_by_class(starting, window),
         start_seconds=int(statistics.median_low(lengths)) if lengths else None,
         silent=sorted({each.engine.name for each in versions if probe_of(each.engine.family, each.activity).kind == "none"}),
@@ -170,18 +171,23 @@ def _fleet(scope: Q, window: Stretch) -> Fleet:
     )
 
 
-def _runs(billed: list[_Row], window: Stretch) -> dict[int, list[Run]]:
-    """Put together what owners, tags and sizes have cut."""
-    uses: dict[str, list[Stretch]] = defaultdict(list)
-    spans = UseSpan.objects.filter(run_id__in={row.run_id for row in billed})
+def _uses(run_ids: set[str], past: list[Past]) -> dict[str, list[Stretch]]:
+    """Return when runs were used: of those that are over it is known already."""
+    uses = {each.run_id: [Stretch(span.began_at, span.ended_at) for span in each.run.spans] for each in past}
+    spans = UseSpan.objects.filter(run_id__in=run_ids - uses.keys())
     for run_id, began_at, ended_at in spans.values_list("run_id", "began_at", "ended_at"):
-        uses[run_id].append(Stretch(began_at, ended_at))
+        uses.setdefault(run_id, []).append(Stretch(began_at, ended_at))
+    return uses
+
+
+def _runs(billed: list[_Row], window: Stretch, uses: dict[str, list[Stretch]]) -> dict[int, list[Run]]:
+    """Put together what owners, tags and sizes have cut."""
     pieces: dict[tuple[int, str], list[Stretch]] = defaultdict(list)
     for row in billed:
         pieces[row.gpu_class_id, row.run_id] += _clipped(row, window)
     found: dict[int, list[Run]] = defaultdict(list)
     for (gpu_class_id, run_id), stretches in pieces.items():
-        found[gpu_class_id] += [Run(span, tuple(uses[run_id])) for span in joined(stretches)]
+        found[gpu_class_id] += [Run(span, tuple(uses.get(run_id, ()))) for span in joined(stretches)]
     return dict(found)
 
 
@@ -217,12 +223,12 @@ def _made(billed: list[_Row], window: Stretch) -> dict[int, Made]:
     return {pk: Made(seconds, pictures[pk]) for pk, seconds in _seconds_by_class(billed, window).items()}
 
 
-def _past(window: Stretch, *, tenant_id: int, owner_id: int | None) -> dict[int, list[PastRun]]:
+def _past(past: list[Past], window: Stretch) -> dict[int, list[PastRun]]:
     """Return the runs that ended within the window, for the replay."""
     found: dict[int, list[PastRun]] = defaultdict(list)
-    for gpu_class_id, run in past_runs(window.starts_at, tenant_id=tenant_id, owner_id=owner_id):
-        if run.ended_at <= window.ends_at:
-            found[gpu_class_id].append(run)
+    for each in past:
+        if each.run.ended_at <= window.ends_at:
+            found[each.gpu_class_id].append(each.run)
     return dict(found)
 
 

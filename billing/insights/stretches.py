@@ -7,6 +7,7 @@ it, so that two clicks a minute apart and an hour of work are told in one measur
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 BUCKET = timedelta(minutes=5)
@@ -71,7 +72,7 @@ def off_hours(bounds: Stretch, zone: str) -> list[Stretch]:
     shifts = []
     while day <= last:
         if day.weekday() < 5:
-            shifts.append(Stretch(_clock(day, 8, place), _clock(day, 20, place)))
+            shifts.append(_shift(day, place))
         day += timedelta(days=1)
     return rest(bounds, shifts)
 
@@ -80,5 +81,7 @@ def _floor(at: datetime) -> datetime:
     return at - (at - _EPOCH) % BUCKET
 
 
-def _clock(day: date, hour: int, place: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(hour), place).astimezone(UTC)
+@lru_cache(maxsize=1000)
+def _shift(day: date, place: ZoneInfo) -> Stretch:
+    begin, end = (datetime.combine(day, time(hour), place).astimezone(UTC) for hour in (8, 20))
+    return Stretch(begin, end)

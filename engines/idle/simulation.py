@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import attrgetter
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,24 @@ def replay(runs: Iterable[Run], *, idle: timedelta, warm_up: timedelta) -> Outco
     saved = Σ over gaps of use longer than `idle`: gap − idle; minus, where idleness ended the run earlier than `idle` would
     have, the time until `idle` or the next start, whichever came first.
     """
-    return sum((_of(run, idle, warm_up) for run in runs), Outcome())
+    return replays(runs, idles=[idle], warm_up=warm_up)[0]
 
 
-def _of(run: Run, idle: timedelta, warm_up: timedelta) -> Outcome:
-    uses = merged([Span(run.ready_at, min(run.ready_at + warm_up, run.ended_at)), *run.spans])
-    outcome = Outcome()
-    for before, after in pairwise(uses):
-        gap = after.began_at - before.ended_at
-        if gap > idle:
-            outcome += Outcome(gap - idle, interrupted=int(after.by_somebody))
-    rest = run.ended_at - uses[-1].ended_at
+def replays(runs: Iterable[Run], *, idles: Sequence[timedelta], warm_up: timedelta) -> list[Outcome]:
+    """Return the same for several idle times, in their order."""
+    found = [Outcome()] * len(idles)
+    for run in runs:
+        uses = merged([Span(run.ready_at, min(run.ready_at + warm_up, run.ended_at)), *run.spans])
+        gaps = [(after.began_at - before.ended_at, after.by_somebody) for before, after in pairwise(uses)]
+        rest = run.ended_at - uses[-1].ended_at
+        found = [sofar + _of(run, gaps, rest, idle) for sofar, idle in zip(found, idles, strict=True)]
+    return found
+
+
+def _of(run: Run, gaps: Iterable[tuple[timedelta, bool]], rest: timedelta, idle: timedelta) -> Outcome:
+    longer_gaps = [(gap - idle, by_somebody) for gap, by_somebody in gaps if gap > idle]
+    saved = sum((gap for gap, _by_somebody in longer_gaps), timedelta(0))
+    outcome = Outcome(saved, interrupted=sum(by_somebody for _gap, by_somebody in longer_gaps))
     if rest > idle:
         return outcome + Outcome(rest - idle)
     if run.idle_after is None or idle <= run.idle_after:
@@ -70,7 +78,7 @@ def _of(run: Run, idle: timedelta, warm_up: timedelta) -> Outcome:
 def merged(spans: Iterable[Span]) -> list[Span]:
     """Join what touches or overlaps, in order."""
     result: list[Span] = []
-    for span in sorted(spans, key=lambda each: each.began_at):
+    for span in sorted(spans, key=attrgetter("began_at")):
         if result and span.began_at <= result[-1].ended_at:
             last = result.pop()
             result.append(Span(last.began_at, max(last.ended_at, span.ended_at), last.by_somebody))

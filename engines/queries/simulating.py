@@ -1,20 +1,28 @@
 """What another idle time would have meant, from the stored use of the last thirty days."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Max, Min, Q
 from django.utils import timezone
 
-from engines.idle.simulation import Outcome, Run, Span, replay
+from engines.idle.simulation import Outcome, Run, Span, replays
 from engines.models import GpuClass, Instance, InstanceEvent, RunFact, UseSpan
 from engines.reasons import Reason
 
 LOOK_BACK = timedelta(days=30)
 CHOICES = (5, 10, 15, 20, 30, 45, 60, 120, 240)
+
+
+class Past(NamedTuple):
+    """A run that is over."""
+
+    gpu_class_id: int
+    run_id: str
+    run: Run
 
 
 @dataclass
@@ -40,21 +48,23 @@ def simulate(
 ) -> list[ClassOutcome]:
     """Replay every run that ended within the last thirty days; four queries."""
     runs: dict[int, list[Run]] = defaultdict(list)
-    for gpu_class_id, run in past_runs(timezone.now() - LOOK_BACK, tenant_id=tenant_id, engine_id=engine_id):
-        runs[gpu_class_id].append(run)
+    for past in past_runs(timezone.now() - LOOK_BACK, tenant_id=tenant_id, engine_id=engine_id):
+        runs[past.gpu_class_id].append(past.run)
+    minutes = list(choices)
     found = []
     for gpu_class in GpuClass.objects.filter(pk__in=runs):
         of_class = runs[gpu_class.pk]
         row = ClassOutcome(gpu_class, len(of_class), sum((run.ended_at - run.ready_at).total_seconds() for run in of_class))
-        row.outcomes = {each: replay(of_class, idle=timedelta(minutes=each), warm_up=warm_up) for each in choices}
+        outcomes = replays(of_class, idles=[timedelta(minutes=each) for each in minutes], warm_up=warm_up)
+        row.outcomes = dict(zip(minutes, outcomes, strict=True))
         found.append(row)
     return found
 
 
 def past_runs(
     since: datetime, *, tenant_id: int | None = None, engine_id: int | None = None, owner_id: int | None = None
-) -> Iterable[tuple[int, Run]]:
-    """Yield the GPU class and the use of every run that has ended since; four queries."""
+) -> Iterator[Past]:
+    """Yield every run that has ended since, with its use; four queries."""
     kinds = RunFact.Kind
     facts = RunFact.objects.filter(**_only(tenant_id=tenant_id, engine_version__engine_id=engine_id, owner_id=owner_id))
     # By instance and moment, of which there is an index: facts are kept for ever.
@@ -84,13 +94,15 @@ def past_runs(
             uses = spans[row["run_id"]]
             last_use = max((span.ended_at for span in uses), default=row["ready"])
             idle_after = row["ended"] - last_use if row["run_id"] in idle_ends else None
-            yield row["gpu_class_id"], Run(row["ready"], row["ended"], uses, idle_after, following)
+            run = Run(row["ready"], row["ended"], uses, idle_after, following)
+            yield Past(row["gpu_class_id"], row["run_id"], run)
 
 
 def _spans(run_ids: list[str]) -> dict[str, list[Span]]:
     result: dict[str, list[Span]] = defaultdict(list)
-    for span in UseSpan.objects.filter(run_id__in=run_ids):
-        result[span.run_id].append(Span(span.began_at, span.ended_at, by_somebody=span.kind != UseSpan.Kind.WORK))
+    found = UseSpan.objects.filter(run_id__in=run_ids).values_list("run_id", "began_at", "ended_at", "kind")
+    for run_id, began_at, ended_at, kind in found:
+        result[run_id].append(Span(began_at, ended_at, by_somebody=kind != UseSpan.Kind.WORK))
     return result
 
 
