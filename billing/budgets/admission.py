@@ -62,11 +62,11 @@ def refusal(full: Standing, reader: Membership, more: Money) -> str:
     }
     if sees_amounts(reader, budget):
         which = _(
-            "The budget “%(budget)s” leaves no room for this: %(spent)s of %(amount)s are spent, "
+            "The budget “%(budget)s” leaves no room for this: %(spent)s of %(amount)s is spent, "
             "and the next hour would cost %(next_hour)s with it."
         )
     else:
-        which = _("The budget “%(budget)s” leaves no room for this: %(percent)s %% of it are spent.")
+        which = _("The budget “%(budget)s” leaves no room for this: %(percent)s %% of it is spent.")
     who = _("An owner, an admin or finance of %(tenant)s can raise it.")
     return f"{which % names} {who % names}"
 

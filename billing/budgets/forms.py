@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing.budgets.operations import GRACE_LIMIT, Wanted
@@ -28,7 +28,9 @@ class BudgetForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=NAME_LENGTH)
     scope = forms.ChoiceField(label=_("For the costs of"), choices=Scope.choices)
-    person = forms.ModelChoiceField(label=_("Person"), queryset=User.objects.none(), required=False, empty_label=_("Choose…"))
+    person = forms.ModelChoiceField(
+        label=pgettext_lazy("of a budget", "Person"), queryset=User.objects.none(), required=False, empty_label=_("Choose…")
+    )
     tag = forms.CharField(
         label=_("Project or campaign"),
         max_length=TAG_LENGTH,

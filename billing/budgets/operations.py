@@ -167,7 +167,9 @@ def _sensible_amount(amount: Decimal, currency: str) -> Decimal:
         raise BudgetRefused(_("An amount is above 0 and below a thousand million."))
     if round_half_even(amount, minor_digits(currency)) != amount:
         digits = minor_digits(currency)
-        raise BudgetRefused(_("An amount of %(currency)s has %(digits)d decimals.") % {"currency": currency, "digits": digits})
+        raise BudgetRefused(
+            _("An amount in %(currency)s has at most %(digits)d decimals.") % {"currency": currency, "digits": digits}
+        )
     return amount
 
 

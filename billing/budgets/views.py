@@ -48,7 +48,7 @@ def make(request: PortalRequest, tenant_slug: str) -> HttpResponse:
         operations.make_budget(by=membership, wanted=form.wanted)
 
     if request.method == "POST" and is_applied(form, apply, reader=request.user):
-        messages.success(request, _("The budget is in force."))
+        messages.success(request, _("The budget is saved."))
         return redirect("budgets", tenant_slug)
     return _page(request, membership, form, None)
 

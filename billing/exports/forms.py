@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.calendars import DAY
 from billing.exports import parquet
@@ -25,7 +26,7 @@ class ExportForm(forms.Form):
     last_day = forms.DateField(label=_("Last day"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
     basis = forms.ChoiceField(
         label=_("These are the days of"),
-        choices=[(Basis.USAGE, _("use")), (Basis.INVOICE, _("the invoice, in whole months"))],
+        choices=[(Basis.USAGE, pgettext_lazy("of an export", "use")), (Basis.INVOICE, _("the invoice, in whole months"))],
         initial=Basis.USAGE,
     )
     detail = forms.ChoiceField(

@@ -9,7 +9,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from billing.calendars import Calendar
 from billing.models import Charge, MonthRollup
@@ -97,7 +97,7 @@ def _offered(
     offered: dict[str, tuple[str, list[Option]]] = {"window": (_("Days"), _windows(calendar, now, window, given.get("window")))}
     if scope_of(membership) is None:
         people = [(name, name) for name in found["people"]]
-        offered["user"] = (title("user"), [("", _("everybody")), *people] if len(people) <= PEOPLE else [])
+        offered["user"] = (title("user"), [("", pgettext("of a team", "everybody")), *people] if len(people) <= PEOPLE else [])
     classes = labels.of("gpu_class", found["classes"])
     offered["gpu_class"] = (title("gpu_class"), [("", _("all")), *classes.items()])
     categories = [(str(value), str(label)) for value, label in Charge.Category.choices]

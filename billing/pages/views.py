@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from billing.accounts import calendar_of
 from billing.calendars import DAY, Calendar
@@ -21,7 +21,7 @@ from billing.queries import scope_of, snapshot
 from tenants.access import membership_in
 from tenants.models import Membership
 
-_PRICE_TITLES = {"net": _lazy("Your prices"), "list": _lazy("List prices")}
+_PRICE_TITLES = {"net": gettext_lazy("Your prices"), "list": gettext_lazy("List prices")}
 
 
 @login_required

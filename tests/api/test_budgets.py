@@ -117,5 +117,5 @@ def test_a_launch_without_room_is_a_problem_of_its_own(
     make(acme, "1", action="block", name="All")
     answer = alices("POST", "/tenants/acme/instances", {"engine": "double", "gpu_class": "cpu-small"})
     assert (answer.status_code, answer.json()["code"]) == (409, "budget-reached")
-    assert answer.json()["detail"].startswith("The budget “All” leaves no room for this: 0 % of it are spent.")
+    assert answer.json()["detail"].startswith("The budget “All” leaves no room for this: 0 % of it is spent.")
     assert not Instance.objects.exists()

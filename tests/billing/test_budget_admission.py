@@ -132,11 +132,11 @@ def test_a_dearer_class_has_to_fit_while_one_waits_for_it(
 def test_members_are_not_told_what_others_cost(acme: Tenant, alice: User, anna_in_acme: Membership, launch, place, h100) -> None:
     make(acme, "1", action="block", name="Everything")
     assert refusal(launch) == (
-        "The budget “Everything” leaves no room for this: 0 % of it are spent. "
+        "The budget “Everything” leaves no room for this: 0 % of it is spent. "
         "An owner, an admin or finance of Acme Studio can raise it."
     )
     resting = factories.make_instance(acme, anna_in_acme.user, place, gpu_class=h100, **RESTS)
-    assert "USD 0.00 of USD 1.00 are spent, and the next hour would cost USD 2.50 with it." in refusal(
+    assert "USD 0.00 of USD 1.00 is spent, and the next hour would cost USD 2.50 with it." in refusal(
         lambda: resume_instance(instance=resting, by=anna_in_acme)
     )
 

@@ -83,7 +83,7 @@ def test_the_tightest_budget_says_for_how_long_it_lasts(planned: Planned, acme: 
     found = quote(alice_in_acme, planned, now=NOW).headroom
     assert found is not None
     assert (found.name, str(found.hours)) == ("narrow", "0.3")
-    assert "99 % of it are spent" in found.refusal
+    assert "99 % of it is spent" in found.refusal
 
 
 @pytest.mark.usefixtures("planned")
