@@ -161,13 +161,15 @@ def pages(instance: Instance) -> Iterator[str]:
     """One address of each kind of page."""
     slug = instance.slug
     yield from ("/acme/", "/acme/?state=failed", "/acme/launch/", "/acme/data/", "/acme/costs/", "/nowhere/")
+    yield from (f"/acme/costs/{page}/" for page in ("lines", "month", "budgets", "insights"))
     yield from (f"/acme/instances/{slug}/?tab={tab}" for tab in ("overview", "timeline", "data", "costs", "settings"))
     yield from (f"/acme/instances/{slug}/delete/", reverse("instance-costs", args=["acme", slug]), reverse("waking", args=[slug]))
     yield from ("/accounts/password/set/", "/accounts/logout/")
 
 
 ADMIN = ("index", "engines_instance_changelist", "engines_volume_changelist", "engines_engineversion_changelist",
-    "engines_gpuclass_add", "engines_cluster_changelist", "engines_instanceevent_changelist", "billing_price_changelist",
+    "engines_gpuclass_add", "engines_cluster_changelist", "engines_instanceevent_changelist", "billing_price_changelist", "billing_price_lists",
+    "billing_billingperiod_cockpit", "billing_capacityinterval_costs",
     "tenants_tenant_add", "tenants_user_changelist")  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def test_no_english_is_left_in_the_operators_console(instance, olga, client) -> 
 
 def test_a_month_and_money_read_right(instance, alice, client) -> None:
     client.force_login(alice)
-    page = client.get("/acme/costs/?month=2026-01", headers={"Accept-Language": "zh-CN"}).content.decode()
+    page = client.get("/acme/costs/month/?month=2026-01", headers={"Accept-Language": "zh-CN"}).content.decode()
     assert "2026年1月合计" in page
     assert "USD 0.00" in page
 
