@@ -92,6 +92,11 @@ def read_filter(text: str) -> Conditions:
     return tuple(conditions)
 
 
+def write_filter(conditions: Conditions) -> str:
+    """Write what `read_filter` reads; no value may have a quotation mark."""
+    return "+".join(each.name + each.sign + ",".join(f'"{value}"' for value in each.values) for each in conditions)
+
+
 def read_dimensions(text: str) -> tuple[str, ...]:
     """Read names joined by commas, each once, in their order; `all` and nothing divide nothing. Raises UnknownDimension."""
     names = () if text in {"", "all"} else tuple(dict.fromkeys(text.split(",")))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from billing.allocation import Asked
 from billing.calendars import DAY, Calendar
-from billing.dimensions import Condition, Conditions, NotAFilter, UnknownDimension, read_filter
+from billing.dimensions import Condition, Conditions, NotAFilter, UnknownDimension, read_filter, write_filter
 from billing.models import Charge
 from billing.periods import Month
 from billing.windows import NotAWindow, Window, parse
@@ -96,6 +96,14 @@ class Wanted:
         """Write the query of the same question with something changed; the empty text takes a parameter out."""
         parameters = {name: value for name, value in {**self.given, **changes}.items() if value}
         return f"?{urlencode(parameters)}" if parameters else "?"
+
+    @property
+    def export_query(self) -> str:
+        """Write the query of the page for files about the same lines; empty where that has no words for them."""
+        values = [value for condition in self.conditions for value in condition.values]
+        if {"corrections", "currency"} & self.given.keys() or any('"' in value for value in values):
+            return ""
+        return f"?{urlencode({'window': days_of(self.window), 'filter': write_filter(self.conditions)})}"
 
     def about(self, name: str, value: str) -> dict[str, str]:
         """Return what has to change to ask for one value of a dimension; "" is what has none."""

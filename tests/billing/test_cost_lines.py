@@ -163,6 +163,18 @@ def test_parts_of_a_long_list_join(client: Client, anna: User, poster: Instance,
     assert "Further lines" not in second
 
 
+def test_lines_are_taken_along_as_they_are_filtered(client: Client, alice: User, anna: User, poster: Instance) -> None:
+    html = page(client, anna, "/acme/costs/lines/?window=lastmonth&user=alice&filter=project!:%22%22")
+    wanted = re.search(r'href="(/acme/costs/exports/\?[^"]*)"', html)
+    assert wanted is not None
+    form = page(client, anna, wanted[1].replace("&amp;", "&"))
+    for value in ("2026-02-01", "2026-02-28", "user:&quot;alice&quot;+project!:&quot;&quot;"):
+        assert f'value="{value}"' in form
+    assert "/acme/costs/exports/?" not in page(client, anna, "/acme/costs/lines/?corrections=1")
+    assert "/acme/costs/exports/?" not in page(client, anna, "/acme/costs/lines/?project=%22")
+    assert "/acme/costs/exports/" not in page(client, alice, "/acme/costs/lines/")
+
+
 @pytest.mark.parametrize("after", ["x", "0", "-1", "1e3", "9" * 40, "٣"])
 def test_place_to_go_on_from_that_is_none(client: Client, anna: User, poster: Instance, after: str) -> None:
     assert "There is no such line to go on from." in page(client, anna, f"/acme/costs/lines/?after={after}", status=400)

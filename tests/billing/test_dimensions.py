@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.dimensions import LIMIT, Condition, NotAFilter, UnknownDimension, read_dimensions, read_filter
+from billing.dimensions import LIMIT, Condition, NotAFilter, UnknownDimension, read_dimensions, read_filter, write_filter
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,8 @@ def test_filter_by_an_unknown_dimension() -> None:
     with pytest.raises(UnknownDimension) as refused:
         read_filter('user:"alice"+pod:"x"')
     assert refused.value.name == "pod"
+
+
+@pytest.mark.parametrize("text", ["", 'user:"ann"', 'gpu_class:"h100","l4"+project!:""+user~:"a n"'])
+def test_filter_is_written_as_it_is_read(text: str) -> None:
+    assert write_filter(read_filter(text)) == text
