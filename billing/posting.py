@@ -11,11 +11,16 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from billing.accounts import lock_accounts
-from billing.models import BillingAccount, Charge
+from billing.models import Charge
 from billing.rollups import Touched, replace_touched
 
 _COLUMNS = tuple(field.attname for field in Charge._meta.concrete_fields if not field.primary_key)  # noqa: SLF001 - Django's own name
 _COPY = f"COPY billing_charge ({', '.join(_COLUMNS)}) FROM STDIN"
+_STAMP = """
+UPDATE billing_billingaccount AS account SET posted_to = turn.at
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS turn (tenant_id, at)
+WHERE account.tenant_id = turn.tenant_id
+"""
 _LEAST = timedelta(microseconds=1)
 
 
@@ -44,13 +49,13 @@ def post_one(row: Charge) -> Charge:
 
 def _take_turn(rows: Collection[Charge]) -> None:
     """Lock the accounts, in an order that no two can wait for each other in, and stamp the rows."""
-    accounts = lock_accounts({row.tenant_id for row in rows})
-    wanted: dict[int, datetime] = {}
+    turns: dict[int, datetime] = {}
     for row in rows:
-        wanted[row.tenant_id] = max(row.posted_at, wanted.get(row.tenant_id, row.posted_at))
-    for account in accounts:
-        before, at = account.posted_to, wanted[account.pk]
-        account.posted_to = wanted[account.pk] = at if before is None or before < at else before + _LEAST
-    BillingAccount.objects.bulk_update(accounts, ["posted_to"])
+        turns[row.tenant_id] = max(row.posted_at, turns.get(row.tenant_id, row.posted_at))
+    for account in lock_accounts(turns.keys()):
+        if account.posted_to is not None and account.posted_to >= turns[account.pk]:
+            turns[account.pk] = account.posted_to + _LEAST
+    with connection.cursor() as cursor:
+        cursor.execute(_STAMP, [list(turns), list(turns.values())])
     for row in rows:
-        row.posted_at = wanted[row.tenant_id]
+        row.posted_at = turns[row.tenant_id]

@@ -105,7 +105,8 @@ def get_allocation(request: ApiRequest, tenant: Path[str], wanted: Query[Allocat
 
 def _shown(part: Part, by: tuple[str, ...], calendar: Calendar, *, live: bool) -> dict[str, AllocationOut]:
     window = _window(part, calendar)
-    return {_name(each.key): _allocation(each, by, window, live=live) for each in part.allocations}
+    found = [_allocation(each, by, window, live=live) for each in part.allocations]
+    return {each.name: each for each in found}
 
 
 def _window(part: Part, calendar: Calendar) -> WindowOut:

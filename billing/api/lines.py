@@ -104,14 +104,14 @@ class ExplanationOut(CamelOutput):
 
 
 @router.get("/lines", auth=READ, response=LinesOut, by_alias=True, openapi_extra=QUESTION, summary="List the lines of the books")
-def list_lines(request: ApiRequest, tenant: Path[str], wanted: Query[LinesQuery]) -> dict[str, object]:
+def list_lines(request: ApiRequest, tenant: Path[str], wanted: Query[LinesQuery]) -> LinesOut:
     """Return what an allocation of the same window, filter and asOf adds up, reversals included."""
     membership = member(request, tenant)
     with books_of(membership, timezone.now()) as books:
         asked, past = books.asked(wanted), books.past(wanted.as_of)
         rows = charges(books.scope, asked, books.calendar).select_related(*_RELATED)
         rows = rows.filter(posted_at__lte=past) if past is not None else rows
-        return books.about(asked, past) | page(rows, wanted, by="starts_at", show=_lines)
+        return LinesOut(**books.about(asked, past), **page(rows, wanted, by="starts_at", show=_lines))
 
 
 @router.get("/lines/{uuid:key}", auth=READ, response=ExplanationOut, by_alias=True, summary="Explain a line")

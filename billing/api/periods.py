@@ -50,7 +50,7 @@ class PeriodsOut(CamelOutput):
 
 
 @router.get("/periods", auth=READ, response=PeriodsOut, by_alias=True, openapi_extra=QUESTION, summary="List billing periods")
-def list_periods(request: ApiRequest, tenant: Path[str], wanted: Query[PeriodsQuery]) -> dict[str, object]:
+def list_periods(request: ApiRequest, tenant: Path[str], wanted: Query[PeriodsQuery]) -> PeriodsOut:
     """Return the months that stand in the books."""
     membership = member(request, tenant)
     scope, own_only = visible_to(membership), scope_of(membership) is not None
@@ -61,7 +61,7 @@ def list_periods(request: ApiRequest, tenant: Path[str], wanted: Query[PeriodsQu
 
     with snapshot():
         rows = BillingPeriod.objects.filter(tenant=membership.tenant_id).select_related("tenant")
-        return {"own_only": own_only} | page(rows, wanted, by="-starts_at", show=shown)
+        return PeriodsOut(own_only=own_only, **page(rows, wanted, by="-starts_at", show=shown))
 
 
 def _period(row: BillingPeriod, total: Total | None) -> PeriodOut:
