@@ -57,7 +57,7 @@ COLUMNS = (
     Column("revision", Kind.WHOLE, "charge.revision", "0 for the first word about a line."),
     Column("kind", Kind.WORD, "charge.kind", "original, reversal or replacement."),
     Column("category", Kind.WORD, "charge.category", "gpu, storage, credit, adjustment or tax."),
-    Column("invoice", Kind.WORD, "tenant.slug || to_char(period.month, '-YYYY-MM')", "Of the month that bills it."),
+    Column("invoice", Kind.WORD, "period.invoice", "Of the month that bills it."),
     Column("correction", Kind.FLAG, "charge.is_correction", "Whether it amends a month that was closed before."),
     Column("day", Kind.DAY, "charge.day", "Of the usage, in the account's time zone."),
     Column("starts_at", Kind.MOMENT, _moment("charge.starts_at"), ""),

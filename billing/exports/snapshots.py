@@ -21,14 +21,21 @@ from billing.models import BillingPeriod, Charge, DayRollup
 
 NAME = "aigc export"
 """Of the connections, for whoever looks at the database."""
+FIRST_STRETCH = 1_000
 STRETCH = 20_000
-"""Lines of a stretch, at most."""
+"""Lines of a stretch, at most; the first is short, so that whoever waits sees at once that it begins."""
 _LIMITS = "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 # Every stretch is found by an index; a plan for the whole table would be made anew for each of them.
 _PLANS = "SET LOCAL enable_seqscan = off"
 SOURCES = """
 JOIN tenants_tenant AS tenant ON tenant.id = charge.tenant_id
-JOIN billing_billingperiod AS period ON period.id = charge.period_id
+CROSS JOIN (
+    SELECT period.time_zone, tenant.slug || to_char(month, '-YYYY-MM') AS invoice,
+        to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS starts,
+        to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ends
+    FROM billing_billingperiod AS period JOIN tenants_tenant AS tenant ON tenant.id = period.tenant_id
+    WHERE period.id = {period} OFFSET 0
+) AS period
 LEFT JOIN tenants_user AS owner ON owner.id = charge.owner_id
 LEFT JOIN engines_gpuclass AS gpu_class ON gpu_class.id = charge.gpu_class_id
 LEFT JOIN engines_instance AS instance ON instance.id = charge.instance_id
@@ -36,7 +43,8 @@ LEFT JOIN engines_volume AS volume ON volume.id = charge.volume_id
 LEFT JOIN engines_engineversion AS version ON version.id = instance.engine_version_id
 LEFT JOIN engines_engine AS engine ON engine.id = version.engine_id
 """
-"""What the columns of a file are taken from, beside `charge`; `owner` to `engine` may be missing."""
+"""What the columns of a stretch are taken from, beside `charge`; `owner` to `engine` may be missing. Of the one period everything
+is worked out once, which OFFSET 0 sees to."""
 _COLUMNS = tuple(field.attname for field in Charge._meta.concrete_fields)  # noqa: SLF001 - Django's documented _meta
 
 
@@ -86,11 +94,12 @@ class Snapshot:
 
     def stretches(self) -> Iterator[Stretch]:
         """Yield all lines in the order of their billing periods, and of their numbers within each."""
-        for period_id, is_plain in self._periods():
-            after = 0
-            while (stretch := self._stretch(period_id, after, is_plain)) is not None:
+        limit = FIRST_STRETCH
+        for period_id in self._periods():
+            after, is_plain = 0, self._is_plain(period_id)
+            while (stretch := self._stretch(period_id, after, limit, is_plain=is_plain)) is not None:
                 yield stretch
-                after = stretch.up_to
+                after, limit = stretch.up_to, STRETCH
 
     def sums_by(self, field: str) -> list[tuple[str, str, Sums]]:
         """Return (value, currency, sums) for each value of a field of Charge, dearest first; "" where there is none."""
@@ -107,7 +116,8 @@ class Snapshot:
         lines = self._of_period(stretch.period_id).filter(pk__gt=stretch.after, pk__lte=stretch.up_to)
         rows = lines if stretch.is_plain else self.selection.rows(lines)
         chosen = self.text(rows.order_by("pk").values(*_COLUMNS))
-        select = f"SELECT {columns} FROM ({chosen}) AS charge {SOURCES} ORDER BY charge.id"  # noqa: S608 - Django's own SQL, and ours
+        sources = SOURCES.format(period=stretch.period_id)
+        select = f"SELECT {columns} FROM ({chosen}) AS charge {sources} ORDER BY charge.id"  # noqa: S608 - Django's own SQL, and ours
         with self.connection.cursor() as cursor, cursor.copy(sql.SQL(f"COPY ({select}) TO STDOUT WITH ({options})")) as copy:
             yield from copy
 
@@ -123,25 +133,25 @@ class Snapshot:
     def _of_period(self, period_id: int) -> QuerySet[Charge]:
         return self.selection.lines().filter(period=period_id)
 
-    def _periods(self) -> list[tuple[int, bool]]:
-        """Return the periods that may have lines, and whether the file leaves none of them out."""
+    def _periods(self) -> list[int]:
+        """Return the periods that may have lines."""
         window = self.selection.window
         of_window = Q(month__gte=window.first, month__lte=window.last)
         if self.selection.basis is Basis.USAGE:
             sums = DayRollup.objects.filter(tenant=self.selection.tenant_id, day__gte=window.first, day__lte=window.last)
             of_window = Q(pk__in=sums.values("period"))
         periods = BillingPeriod.objects.filter(of_window, tenant=self.selection.tenant_id).order_by("starts_at")
-        found = self._all(self.text(periods.values("pk")))
+        return [pk for (pk,) in self._all(self.text(periods.values("pk")))]
+
+    def _is_plain(self, period_id: int) -> bool:
+        """Tell whether the file leaves nothing of the period out. Reversals have an index of their own."""
         if self.selection.detail is Detail.LEDGER:
-            return [(pk, True) for (pk,) in found]
-        return [(pk, not self._has_reversals(pk)) for (pk,) in found]
+            return True
+        reversals = Charge.objects.filter(period=period_id, kind=Charge.Kind.REVERSAL).order_by().values("pk")
+        return not self._one(f"SELECT EXISTS ({self.text(reversals)})")[0]
 
-    def _has_reversals(self, period_id: int) -> bool:
-        reversals = self._of_period(period_id).filter(kind=Charge.Kind.REVERSAL).values("pk")
-        return bool(self._one(f"SELECT EXISTS ({self.text(reversals)})")[0])
-
-    def _stretch(self, period_id: int, after: int, is_plain: bool) -> Stretch | None:
-        lines = self._of_period(period_id).filter(pk__gt=after).order_by("pk")[:STRETCH]
+    def _stretch(self, period_id: int, after: int, limit: int, *, is_plain: bool) -> Stretch | None:
+        lines = self._of_period(period_id).filter(pk__gt=after).order_by("pk")[:limit]
         text = self.text(lines.values(number=F("pk"), code=F("currency"), net=F("amount"), listed=F("list_amount")))
         found = self._all(
             f"SELECT code, max(number), count(*), sum(net), sum(listed) FROM ({text}) AS line GROUP BY code"  # noqa: S608 - as above

@@ -47,7 +47,7 @@ def _who(urn: Callable[[str, str], str], name: str) -> dict[str, str]:
         "BillingAccountId": urn("tenant", "charge.tenant_id"),
         "BillingAccountName": "nullif(tenant.name, '')",
         "BillingAccountType": "'Tenant'",
-        "InvoiceId": "tenant.slug || to_char(period.month, '-YYYY-MM')",
+        "InvoiceId": "period.invoice",
         "InvoiceIssuerName": name,
         "ProviderName": name,
         "PublisherName": name,
@@ -60,8 +60,8 @@ def _who(urn: Callable[[str, str], str], name: str) -> dict[str, str]:
 
 def _what() -> dict[str, str]:
     return {
-        "BillingPeriodStart": _moment("period.starts_at"),
-        "BillingPeriodEnd": _moment("period.ends_at"),
+        "BillingPeriodStart": "period.starts",
+        "BillingPeriodEnd": "period.ends",
         "ChargePeriodStart": _moment("charge.starts_at"),
         "ChargePeriodEnd": _moment("charge.ends_at"),
         "ChargeCategory": f"CASE WHEN {_IS_USAGE} THEN 'Usage' ELSE initcap(charge.category) END",

@@ -1,15 +1,19 @@
 """The books from the command line."""
 
+import csv
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
+from billing.focus.columns import NAMES, Version
 from billing.models import BillingPeriod, Charge, DayRollup
 from engines.models import Instance
 from tests.billing.facts import moment, record
+from tests.billing.focus.examples import cells, month
 
 START = moment("2026-03-10T10:00:00")
 
@@ -73,3 +77,18 @@ def test_wrong_books_end_with_an_error(used: Instance) -> None:
 def test_what_is_not_there(db: None, words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         billing(*words)
+
+
+def test_a_focus_file_is_judged(tmp_path: Path) -> None:
+    file = tmp_path / "costs.csv"
+    rows = cells(month(), Version.V1_4)
+
+    def judged() -> list[str]:
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            csv.writer(opened).writerows([NAMES[Version.V1_4], *rows])
+        return billing("lint-focus", str(file), "--focus", "1.4")
+
+    assert judged() == ["The file is right."]
+    rows[0][0] = ""
+    with pytest.raises(CommandError, match=r"1 things are wrong\."):
+        judged()

@@ -1,7 +1,10 @@
-"""`manage.py billing settle | verify | rebuild | close | explain | quarantine | decide`: the books from the command line."""
+"""`manage.py billing settle | verify | rebuild | close | explain | lint-focus | quarantine | decide`: the books by commands."""
 
 import argparse
+import csv
 from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,10 +13,15 @@ from django.utils import timezone
 from billing import auditing, closing, explaining, operations, quarantine
 from billing.errors import ClosingRefused, DecisionRefused
 from billing.explaining import Explanation
+from billing.focus.columns import Version
+from billing.focus.lint import lint
 from billing.models import BillingPeriod
 from billing.periods import Month
 from engines.models import RunFact
 from tenants.models import Tenant
+
+FINDINGS = 1000
+"""So many things that are wrong with a file are told, and no more."""
 
 
 class Command(BaseCommand):
@@ -31,6 +39,9 @@ class Command(BaseCommand):
             each.add_argument("--month", type=_month, metavar="YYYY-MM", help="of one month only")
         explain = commands.add_parser("explain", help="say why a charge is what it is")
         explain.add_argument("line", metavar="LINE", help="number of a charge, or key of a line")
+        judge = commands.add_parser("lint-focus", help="judge a FOCUS file of ours; exit code 1 if anything is wrong")
+        judge.add_argument("file", type=Path, metavar="FILE")
+        judge.add_argument("--focus", choices=[each.value for each in Version], default=Version.V1_4.value, help="its edition")
 
         doubts = commands.add_parser("quarantine", help="list the facts in doubt, which count for nothing until somebody decides")
         doubts.add_argument("--tenant", type=_tenant, metavar="SLUG", help="of one tenant only")
@@ -48,6 +59,7 @@ class Command(BaseCommand):
             "rebuild": self._rebuild,
             "close": self._close,
             "explain": self._explain,
+            "lint-focus": self._lint,
             "quarantine": self._quarantine,
             "decide": self._decide,
         }
@@ -114,6 +126,16 @@ class Command(BaseCommand):
         except DecisionRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         self._settle(options)
+
+    def _lint(self, options: dict[str, Any]) -> None:
+        with options["file"].open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            found = list(islice(lint(next(rows, []), rows, Version(options["focus"])), FINDINGS))
+        for each in found:
+            self.stdout.write(f"row {each.row}: {each.rule}: {each.column} {each.about}")
+        if found:
+            raise CommandError(f"{len(found)} things are wrong." if len(found) < FINDINGS else "More than that is wrong.")
+        self.stdout.write("The file is right.")
 
 
 def _tenant(slug: str) -> Tenant:
