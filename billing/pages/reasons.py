@@ -11,7 +11,7 @@ from billing.allocation import ZERO, Allocation, allocate
 from billing.bridge import Used, bridge
 from billing.calendars import Calendar
 from billing.models import Charge
-from billing.money import Money
+from billing.money import Money, minor_digits, round_half_even
 from billing.pages.wanted import Wanted, preceding
 from billing.windows import Window
 
@@ -42,7 +42,14 @@ def reasons(scope: Q, wanted: Wanted, calendar: Calendar, over: Window) -> list[
             if category != Charge.Category.GPU
         ),
     ]
-    return [Reason(label, Money(amount, wanted.currency)) for label, amount in parts if amount]
+    return _told([Reason(label, Money(amount, wanted.currency)) for label, amount in parts], wanted.currency)
+
+
+def _told(found: list[Reason], currency: str) -> list[Reason]:
+    """Leave out what made no difference, and take together what is too small to be read: lines are rounded one by one."""
+    large = [reason for reason in found if round_half_even(reason.amount.amount, minor_digits(currency))]
+    small = Money.sum((reason.amount for reason in found if reason not in large), currency)
+    return [*large, Reason(_("Rounding"), small)] if small else large
 
 
 def _used(allocation: Allocation, wanted: Wanted) -> Used:

@@ -386,6 +386,17 @@ def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tena
     assert board_of(anna, window="2026-01-01,2026-02-01").reasons == []
 
 
+def test_what_is_too_small_to_read_is_one_reason(anna: User, books: Instance) -> None:
+    for number in range(3):  # each a line of 0.000694444, and all together 0.0020833333…
+        ran(books, f"2026-03-05T08:0{number}:00", f"2026-03-05T08:0{number}:01")
+    board = board_of(anna)
+    assert [(reason.label, str(reason.amount.amount)) for reason in board.reasons] == [
+        ("More or fewer GPU-hours", "-2.081250000"),
+        ("Rounding", "-1E-9"),
+    ]
+    assert sum(reason.amount.amount for reason in board.reasons) == board.total.difference.amount
+
+
 def test_end_of_the_month_is_told_of_all_of_the_present_one(client: Client, anna: User, alice: User, books: Instance) -> None:
     for person in (anna, alice):
         membership = Membership.objects.select_related("tenant").get(user=person)
