@@ -18,6 +18,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.db.models import Q  # noqa: E402
 
 from bench import books_data, books_floors  # noqa: E402
+from bench.books_asking import asking  # noqa: E402
 from bench.figures import Figure, percentile  # noqa: E402
 from billing import sums  # noqa: E402
 from billing.auditing import rebuild  # noqa: E402
@@ -51,6 +52,8 @@ def main() -> None:
     many = books_data.fill(0, books_data.TENANTS - 1)
     say(f"{many:,} charges")
     figures = dashboards(small, few, many)
+    say("asking …")
+    figures += asking(timed)
     figures += settling()
     figures += ingesting()
     figures += rebuilding()
