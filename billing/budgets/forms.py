@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.budgets.operations import GRACE_LIMIT, Wanted
 from billing.models import Budget
 from billing.models.budgets import NAME_LENGTH
+from billing.money import minor_digits
 from engines.models import GpuClass
 from engines.models.run import TAG_LENGTH
 from tenants.models import Tenant, User
@@ -104,7 +105,7 @@ def typed(budget: Budget) -> dict[str, Any]:
         "person": budget.person_id,
         "tag": budget.tag,
         "gpu_class": budget.gpu_class_id,
-        "amount": budget.amount.normalize() if budget.amount % 1 else budget.amount.quantize(1),
+        "amount": f"{budget.amount:.{minor_digits(budget.currency) if budget.amount % 1 else 0}f}",
         "recurrence": budget.recurrence,
         "thresholds": ", ".join(map(str, budget.thresholds)),
         "basis": budget.basis,

@@ -113,7 +113,7 @@ def standings(
     """Return how these budgets of the tenant stand, and the rates by which that was found.
 
     Left out are budgets in another currency than the account's present one, which nothing is charged in. `besides`: an instance
-    that is not counted among what runs. Three queries, and seven for each budget.
+    that is not counted among what runs. Three queries, and seven at most for each budget.
     """
     calendar = calendar_of(tenant)
     rates = Rates.of(tenant, calendar, now)

@@ -1,7 +1,7 @@
 """Nothing starts for which a budget leaves no room, and of two that would both fit alone one is refused."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,8 +14,9 @@ from billing.errors import BudgetReached
 from billing.manual import add_adjustment
 from billing.models import Budget
 from billing.operations import set_price, settle
-from engines.models import Cluster, EngineVersion, GpuClass, Instance, Volume
+from engines.models import Cluster, EngineVersion, GpuClass, Instance, InstanceEvent, Schedule, Volume
 from engines.operations.instances import change_gpu_class, launch_instance, resume_instance
+from engines.operations.schedules import fire_due
 from engines.states import DesiredState, InstanceState
 from tenants.models import Membership, Tenant, User
 from tests import factories
@@ -187,3 +188,19 @@ def test_without_budgets_nothing_is_locked_or_added_up(launch, django_assert_max
     asked = [query["sql"] for query in captured.captured_queries]
     assert sum("billing_budget" in each for each in asked) == 1
     assert not any("billing_billingaccount" in each for each in asked)
+
+
+def test_a_schedule_is_refused_as_a_person_is_and_says_so(
+    acme: Tenant, alice: User, place: Cluster, h100: GpuClass, time_machine
+) -> None:
+    resting = factories.make_instance(acme, alice, place, gpu_class=h100, **RESTS)
+    make(acme, "1", action="block", name="Everything")
+    time_machine.move_to("2026-03-16T08:59:00Z", tick=False)  # a Monday
+    when = {"action": "start", "days": 1, "at": time(9), "time_zone": "UTC", "done_until": timezone.now()}
+    Schedule.objects.create(tenant=acme, instance=resting, made_by=alice, **when)
+    time_machine.move_to("2026-03-16T09:00:30Z", tick=False)
+    fire_due()
+    event = InstanceEvent.objects.get()
+    assert event.reason == "schedule_failed"
+    assert "The budget “Everything” leaves no room for this" in event.evidence
+    assert not Instance.objects.counted().exists()
