@@ -35,8 +35,9 @@ def dragon(as_alice: Made, acme: Tenant, alice: User, cluster: Cluster, engine_v
 
 
 def test_from_launch_to_end(aigc: Aigc, as_alice: Made, offer: None) -> None:
-    launched = aigc("launch", "double", "--gpu", "cpu-small", "--name", "Dragon", "--json")
+    launched = aigc("launch", "double", "--gpu", "cpu-small", "--name", "Dragon", "--project", "Spring", "--json")
     found = json.loads(launched.out)
+    assert found["project"] == "Spring"
     assert (launched.code, found["name"], found["state"], found["queue_position"]) == (0, "Dragon", "queued", 1)
     assert aigc("launch", "double", "--gpu", "cpu-small", "--name", "dragon").code == 1
     assert "engine: " in aigc("launch", "nothing", "--gpu", "cpu-small").err

@@ -38,6 +38,7 @@ def launch(
     name: Annotated[str, typer.Option("--name", "-n", help="Without, one is made up.")] = "",
     volume: VolumeOption = "",
     size: Annotated[int, typer.Option("--size", min=1, metavar="GIB", help="Of new data.")] = 50,
+    project: Annotated[str, typer.Option("--project", help="What its costs are for.")] = "",
     wait: WaitOption = False,
     timeout: TimeoutOption = "30m",
     tenant: TenantOption = "",
@@ -46,6 +47,8 @@ def launch(
     """Launch an engine on a GPU class."""
     seconds = seconds_of(timeout)
     body: Json = {"engine": engine, "gpu_class": gpu, "version": version, "name": name, "volume": volume}
+    if project:
+        body["project"] = project
     with team(tenant) as found:
         instance = found.api.post(found.path("instances"), body if volume else body | {"size_gib": size})
         if wait:
@@ -184,5 +187,6 @@ def _facts(instance: Json) -> list[tuple[str, object]]:
         ("Cluster", instance["cluster"]["name"]),
         ("Data", f"{instance['volume']['name']}, {instance['volume']['size_gib']} GiB ({instance['volume']['id']})"),
         ("Owner", instance["owner"]["username"]),
+        ("Project", instance.get("project")),
         ("Address", instance["url"]),
     ]
