@@ -13,13 +13,15 @@ from billing.periods import Month
 
 LONGEST = 1100
 """Days of a window, at most: three years."""
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+"""No window goes beyond these."""
 STEPS = ("1d", "1w", "1mo")
 _NAMED = ("today", "yesterday", "week", "lastweek", "month", "lastmonth")
 _LENGTH = re.compile(r"([1-9][0-9]{0,3})([dw])", re.ASCII)
 
 
 class NotAWindow(ValueError):
-    """The text names no whole days of the calendar, or too many."""
+    """The text names no whole days of the calendar, too many, or such as are too far off."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,7 +59,7 @@ def parse(text: str, calendar: Calendar, now: datetime) -> Window:
         window = _pair(text, calendar) if "," in text else _named(text, calendar.day_of(now))
     except (OverflowError, ValueError) as error:
         raise NotAWindow(text) from error
-    if not 1 <= window.length <= LONGEST or window.first.year < 2000:
+    if not 1 <= window.length <= LONGEST or window.first < EARLIEST or window.last > LATEST:
         raise NotAWindow(text)
     return window
 

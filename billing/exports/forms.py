@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -11,6 +12,7 @@ from billing.calendars import DAY
 from billing.exports import parquet
 from billing.exports.asking import Wanted
 from billing.exports.formats import Basis, Detail, Format
+from billing.windows import LATEST
 
 
 def _formats() -> list[tuple[str, Any]]:
@@ -23,7 +25,11 @@ class ExportForm(forms.Form):
 
     format = forms.ChoiceField(label=_("Format"), choices=_formats, initial=Format.XLSX)
     first_day = forms.DateField(label=_("First day"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
-    last_day = forms.DateField(label=_("Last day"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+    last_day = forms.DateField(
+        label=_("Last day"),
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        validators=[MaxValueValidator(LATEST)],
+    )
     basis = forms.ChoiceField(
         label=_("These are the days of"),
         choices=[(Basis.USAGE, pgettext_lazy("of an export", "use")), (Basis.INVOICE, _("the invoice, in whole months"))],

@@ -61,6 +61,7 @@ def test_the_form_makes_a_job(as_fiona: Client, fiona: User) -> None:
     ("changed", "sentence"),
     [
         ({"last_day": "2026-02-28"}, "This is before the first day."),
+        ({"last_day": "9999-12-31"}, "less than or equal to"),
         ({"basis": "invoice", "last_day": "2026-03-30"}, "Invoices are of whole months."),
         ({"filter": "ann"}, "A filter is written as"),
         ({"format": "doc"}, "Select a valid choice"),
