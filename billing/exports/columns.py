@@ -48,7 +48,7 @@ _OF_USAGE = "charge.category IN ('gpu', 'storage')"
 
 
 def _moment(column: str) -> str:
-    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
 COLUMNS = (

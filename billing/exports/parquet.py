@@ -36,7 +36,7 @@ def write(snapshot: Snapshot, sink: BinaryIO, tally: Tally) -> None:
             rows = b"".join(rows_of(snapshot, layout, stretch, tally))
             if rows:
                 writer.write_table(_table(rows, layout, schema))
-            tally.add(stretch)
+            tally.told(tally)
 
 
 def _table(rows: bytes, layout: Layout, schema: "pyarrow.Schema") -> Any:

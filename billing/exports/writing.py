@@ -10,6 +10,7 @@ from billing.exports.texts import Tally, layout_of, pieces
 
 def write(format_: Format, snapshot: Snapshot, sink: BinaryIO, tally: Tally) -> None:
     """Write the whole file to the sink, which need not seek; `tally` says then what is in it."""
+    tally.totals = snapshot.totals()
     if format_ is Format.XLSX:
         xlsx.write(snapshot, sink, tally)
     elif format_ is Format.PARQUET:

@@ -45,7 +45,7 @@ def _cells(issuer: Issuer, quoted: Quoted) -> Mapping[str, str]:
 def _who(urn: Callable[[str, str], str], name: str) -> dict[str, str]:
     return {
         "BillingAccountId": urn("tenant", "charge.tenant_id"),
-        "BillingAccountName": "nullif(tenant.name, '')",
+        "BillingAccountName": "nullif(period.tenant, '')",
         "BillingAccountType": "'Tenant'",
         "InvoiceId": "period.invoice",
         "InvoiceIssuerName": name,
@@ -133,7 +133,7 @@ def _own() -> dict[str, str]:
 
 
 def _moment(column: str) -> str:
-    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
 def _of_usage(value: str) -> str:

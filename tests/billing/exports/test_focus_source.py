@@ -51,7 +51,7 @@ def test_rows_are_those_of_the_books(books: Books, format_: Format) -> None:
         ("adjustment", "original", False),
         ("tax", "original", False),
     }
-    assert (tally.rows, tally.lines) == (len(charges), len(charges))
+    assert tally.rows == len(charges)
 
 
 @pytest.mark.parametrize("format_", VERSIONS)
