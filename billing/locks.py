@@ -4,6 +4,7 @@ from django.db import connection
 
 _PRICES = 0x61696763
 _CAPACITY = 0x61696764
+_EXPORTS = 0x61696765
 
 
 def share_prices() -> None:
@@ -19,6 +20,11 @@ def own_prices() -> None:
 def own_capacity() -> None:
     """Be the only one to write capacity down until the transaction ends."""
     _execute("SELECT pg_advisory_xact_lock(%s)", _CAPACITY)
+
+
+def own_exports() -> None:
+    """Be the only one to begin writing an export until the transaction ends."""
+    _execute("SELECT pg_advisory_xact_lock(%s)", _EXPORTS)
 
 
 def _execute(statement: str, lock: int) -> None:

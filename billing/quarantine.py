@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from billing.doubts import BEYOND_DOUBT, MAX_AGE, MAX_CLOCK_SKEW, Doubt
 from billing.errors import DecisionRefused
 from billing.models import FactDecision, Meter, VolumeMeter
+from billing.models.decisions import REASON_LENGTH
 from engines.models import RunFact, VolumeFact
 from tenants.audit.operations import Subject, record
 from tenants.models import Tenant, User
@@ -58,8 +59,11 @@ def decide(*, fact: RunFact | VolumeFact, counts: bool, reason: str, now: dateti
     about = {"run_fact": fact} if isinstance(fact, RunFact) else {"volume_fact": fact}
     if not type(fact).objects.filter(DOUBTFUL, pk=fact.pk).exists():
         raise DecisionRefused(_("This fact is not in doubt."))
-    if not reason.strip():
+    reason = reason.strip()
+    if not reason:
         raise DecisionRefused(_("Say why: whoever audits the books will ask."))
+    if len(reason) > REASON_LENGTH:
+        raise DecisionRefused(_("A reason has at most %(limit)d characters.") % {"limit": REASON_LENGTH})
     made, is_new = FactDecision.objects.get_or_create(
         **about, defaults={"counts": counts, "reason": reason, "decided_at": now, "decided_by": by}
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponseBase
 from django.utils import timezone
 from ninja import Path, Query, Router, Status
@@ -20,7 +21,7 @@ from billing.exports.asking import Wanted, ask_for_export, note_streamed, note_t
 from billing.exports.formats import Basis, Detail, Format
 from billing.exports.manifest import manifest_of
 from billing.exports.queries import all_exports_of, export_in
-from billing.exports.sending import send_file, stream
+from billing.exports.sending import begins_file, send_file, stream
 from billing.focus.columns import Version
 from billing.models import ExportJob
 from tenants.access_tokens.scopes import Scope
@@ -135,7 +136,8 @@ def download_export(request: ApiRequest, tenant: Path[str], export: Path[str]) -
     membership = member(request, tenant)
     job = export_in(membership, export)
     response = send_file(request, job)
-    note_taken(membership, job)
+    if begins_file(response):
+        note_taken(membership, job)
     return response
 
 
@@ -150,11 +152,11 @@ def stream_focus(request: ApiRequest, tenant: Path[str], wanted: Query[FocusQuer
         name = (
             f"focus-{wanted.version}-{membership.tenant.slug}-{selection.window.first:%Y%m%d}-{selection.window.last:%Y%m%d}.csv"
         )
-        response = stream(selection, format_, name)
+        with transaction.atomic():  # what is not recorded is not sent, and what cannot be sent is not recorded
+            note_streamed(membership, selection, format_)
+            return stream(selection, format_, name)
     except ExportRefused as refusal:
         raise _named(refusal, "query") from refusal
-    note_streamed(membership, selection, format_)
-    return response
 
 
 def _named(refusal: ExportRefused, where: str) -> Exception:

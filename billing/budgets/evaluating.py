@@ -40,7 +40,8 @@ def evaluate(budget_id: int, *, now: datetime) -> int:
     if budget is None:
         return 0
     found, _rates = standings(budget.tenant, [budget], now=now)
-    if not found:
+    if not found:  # in a currency that the account does not have any more
+        pausing.let_go(budget)
         return 0
     [standing] = found
     made = _alert(standing, now)

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing.accounts import calendar_of, lock_accounts, open_accounts
+from billing.budgets import pausing
 from billing.budgets.evaluating import evaluate
 from billing.errors import BudgetRefused
-from billing.models import Budget, BudgetPause
+from billing.models import Budget
 from billing.models.budgets import NAME_LENGTH
 from billing.money import Money, minor_digits, round_half_even
 from engines.errors import NameTaken
@@ -74,7 +75,7 @@ def make_budget(*, by: Membership, wanted: Wanted) -> Budget:
         lock_accounts([by.tenant_id])  # so that nobody else counts now
         if Budget.objects.filter(tenant=by.tenant).count() >= LIMIT:
             raise BudgetRefused(_("A team can have %(limit)d budgets. Delete one first.") % {"limit": LIMIT})
-        budget = Budget(tenant=by.tenant, made_by=by.user, **_fields(by.tenant, wanted))
+        budget = Budget(tenant=by.tenant, made_by=by.user, **_fields(by.tenant, wanted, None))
         budget.save(force_insert=True)
         record("budget.made", actor=by.user, tenant=by.tenant, subject=_subject(budget), details=_told(budget))
     evaluate(budget.pk, now=timezone.now())
@@ -87,7 +88,7 @@ def change_budget(*, by: Membership, budget: Budget, wanted: Wanted) -> Budget:
     with _once_named(wanted), transaction.atomic():
         present = _locked(by, budget)
         before = _told(present)
-        for name, value in _fields(by.tenant, wanted).items():
+        for name, value in _fields(by.tenant, wanted, present).items():
             setattr(present, name, value)
         after = _told(present)
         changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
@@ -95,7 +96,7 @@ def change_budget(*, by: Membership, budget: Budget, wanted: Wanted) -> Budget:
             present.save()
             record("budget.changed", actor=by.user, tenant=by.tenant, subject=_subject(present), details=changed)
         if not present.active:
-            BudgetPause.objects.filter(budget=present).delete()
+            pausing.let_go(present)
     evaluate(present.pk, now=timezone.now())
     return present
 
@@ -127,8 +128,8 @@ def _locked(by: Membership, budget: Budget) -> Budget:
     return present
 
 
-def _fields(tenant: Tenant, wanted: Wanted) -> dict[str, object]:
-    """Return the columns, all of them sensible."""
+def _fields(tenant: Tenant, wanted: Wanted, present: Budget | None) -> dict[str, object]:
+    """Return the columns, all of them sensible. Whoever a present budget is for may have left; it can be changed all the same."""
     name = " ".join(wanted.name.split())
     tag = spelled(tenant, wanted.tag)
     currency = calendar_of(tenant).currency_at(timezone.now())
@@ -136,7 +137,8 @@ def _fields(tenant: Tenant, wanted: Wanted) -> dict[str, object]:
         raise BudgetRefused(_("A name has 1 to %(limit)d characters.") % {"limit": NAME_LENGTH})
     if sum(map(bool, (wanted.person, tag, wanted.gpu_class))) > 1:
         raise BudgetRefused(_("A budget is for one person, one project or one GPU class, or for the whole team."))
-    _require_member(tenant, wanted.person)
+    if present is None or present.person != wanted.person:
+        _require_member(tenant, wanted.person)
     if wanted.basis == Budget.Basis.FORECAST and wanted.action != Budget.Action.NOTIFY:
         raise BudgetRefused(_("A forecast can only be told: nothing is refused or paused for what is not spent."))
     if not 0 <= wanted.grace_minutes <= GRACE_LIMIT:

@@ -22,12 +22,16 @@ def follow(standing: Standing, now: datetime) -> None:
     budget = standing.budget
     pause = BudgetPause.objects.filter(budget=budget).first()
     if budget.action != Budget.Action.PAUSE or not standing.is_used_up:
-        if pause is not None:
-            pause.delete()
+        let_go(budget)
     elif pause is None:
         _warn(budget, now)
     elif pause.due_at <= now:
         _pause(budget, pause, now)
+
+
+def let_go(budget: Budget) -> None:
+    """Take a pause that is to come back, if there is one."""
+    BudgetPause.objects.filter(budget=budget).delete()
 
 
 def _warn(budget: Budget, now: datetime) -> None:

@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,6 +25,7 @@ from billing.exports.asking import selection_for
 from billing.exports.snapshots import snapshot
 from billing.exports.texts import Tally
 from billing.exports.writing import write
+from billing.locks import own_exports
 from billing.models import ExportJob
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ def run(job_id: int) -> bool:
 @transaction.atomic
 def _take(job_id: int, now: datetime) -> ExportJob | None:
     """Take the job's lease; None where there is nothing to do, or enough is being done."""
+    own_exports()  # so that two who count do not both find room
     job = ExportJob.objects.select_for_update(of=("self",), skip_locked=True).select_related("tenant").filter(pk=job_id).first()
     if job is None or not _is_free(job, now):
         return None
@@ -193,6 +196,8 @@ def _remove_strays(now: datetime) -> None:
     """Remove what workers left that died, once nobody can be writing it any more."""
     named = set(ExportJob.objects.filter(state=State.DONE).values_list("file_name", flat=True))
     for path in directory().iterdir():
-        age = now.timestamp() - path.stat().st_mtime
-        if path.name not in named and age > 2 * LEASE.total_seconds():
-            path.unlink(missing_ok=True)
+        if path.name in named:
+            continue
+        with suppress(FileNotFoundError):  # a worker has named it otherwise, or removed it
+            if now.timestamp() - path.stat().st_mtime > 2 * LEASE.total_seconds():
+                path.unlink()

@@ -24,10 +24,20 @@ STREAMS = 4
 _free_streams = threading.BoundedSemaphore(STREAMS)
 
 
-def send_file(request: HttpRequest, job: ExportJob) -> HttpResponseBase:
-    """Send the file of a job that is done, or the range of it that is asked for. Raises ExportRefused where there is none."""
+def require_done(job: ExportJob) -> None:
+    """Raise ExportRefused where there is no file yet, or no longer."""
     if job.state != ExportJob.State.DONE:
         raise ExportRefused("", _("This file is not ready, or no longer kept."))
+
+
+def begins_file(response: HttpResponseBase) -> bool:
+    """Tell whether an answer of `send_file` has the beginning of the file: then somebody takes it, else goes on taking it."""
+    return response.status_code == 200 or (response.status_code == 206 and response["Content-Range"].startswith("bytes 0-"))
+
+
+def send_file(request: HttpRequest, job: ExportJob) -> HttpResponseBase:
+    """Send the file of a job that is done, or the range of it that is asked for. Raises ExportRefused where there is none."""
+    require_done(job)
     etag = f'"{job.sha256}"'
     if request.headers.get("If-None-Match") == etag:
         return _headed(HttpResponse(status=304), job)

@@ -24,7 +24,8 @@ NAME = "aigc export"
 FIRST_STRETCH = 1_000
 STRETCH = 50_000
 """Lines of a stretch, at most; the first is short, so that whoever waits sees at once that it begins."""
-_LIMITS = "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
+# A statement ends before the lease of the worker that asked it (see jobs).
+_LIMITS = "SET LOCAL statement_timeout = '100s'; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 # Every stretch is read by the index of its period: neither the whole table, nor all numbers from the first to the last, among
 # which are those of everybody else. What one stretch has lies together.
 _PLANS = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1"

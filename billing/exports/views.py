@@ -15,8 +15,7 @@ from billing.exports.asking import ask_for_export, note_taken, require_right
 from billing.exports.forms import FIELDS_OF, ExportForm
 from billing.exports.manifest import manifest_of
 from billing.exports.queries import export_in, exports_of
-from billing.exports.sending import send_file
-from billing.models import ExportJob
+from billing.exports.sending import begins_file, require_done, send_file
 from billing.windows import NotAWindow, parse
 from tenants.access import membership_in
 from tenants.models import Membership, User
@@ -57,7 +56,8 @@ def export_file(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRespon
     membership = _reader(request, tenant_slug)
     job = export_in(membership, slug)
     response = send_file(request, job)
-    note_taken(membership, job)
+    if begins_file(response):
+        note_taken(membership, job)
     return response
 
 
@@ -66,8 +66,7 @@ def export_file(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRespon
 def export_manifest(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Send what is in the file."""
     job = export_in(_reader(request, tenant_slug), slug)
-    if job.state != ExportJob.State.DONE:
-        raise ExportRefused("", "")
+    require_done(job)
     headers = {"Content-Disposition": f'attachment; filename="{job.download_name}.manifest.json"'}
     return JsonResponse(manifest_of(job), json_dumps_params={"indent": 2, "ensure_ascii": False}, headers=headers)
 

@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+REASON_LENGTH = 200
+
 
 class FactDecision(models.Model):
     """A fact that was too old when it was observed, or from the future, counts or does not. Said once and for all."""
@@ -25,7 +27,7 @@ class FactDecision(models.Model):
         verbose_name=_("fact about a volume"),
     )
     counts = models.BooleanField(_("counts"))
-    reason = models.CharField(_("reason"), max_length=200)
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH)
     decided_at = models.DateTimeField(_("decided at"))
     decided_by = models.ForeignKey(
         "tenants.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")

@@ -1,14 +1,17 @@
 """The Budgets tab: what is spent, for whoever may see it, and the form that makes and changes budgets."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing.budgets.operations import change_budget, make_budget, wanted_of
+from billing.errors import BudgetRefused
 from billing.manual import add_adjustment
 from billing.models import Budget
-from tenants.models import Role, Tenant, User
+from tenants.models import Membership, Role, Tenant, User
 from tests import factories
 from tests.billing.budgets import make
 
@@ -102,6 +105,15 @@ def test_members_read_per_cent_and_money_of_their_own_alone(finance: Client, acm
     assert "41 %" in page
     assert "of USD 7.00" in page
     assert "Change" not in page
+
+
+def test_a_budget_of_somebody_who_left_can_be_changed(acme: Tenant, alice: User, anna_in_acme: Membership) -> None:
+    budget = make(acme, person=alice)
+    alice.memberships.all().delete()
+    changed = change_budget(by=anna_in_acme, budget=budget, wanted=replace(wanted_of(budget), active=False))
+    assert (changed.person, changed.active) == (alice, False)
+    with pytest.raises(BudgetRefused, match="no such member"):
+        make_budget(by=anna_in_acme, wanted=replace(wanted_of(budget), name="Another"))
 
 
 def test_names_are_text(finance: Client, acme: Tenant) -> None:

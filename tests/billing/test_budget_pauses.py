@@ -72,15 +72,21 @@ def test_what_is_paused_cannot_be_resumed_until_there_is_room(
     assert Instance.objects.counted().count() == 1
 
 
-@pytest.mark.parametrize("lift", ["raised", "off", "tells only", "corrected"])
+@pytest.mark.parametrize("lift", ["raised", "in another currency", "off", "tells only", "corrected"])
 def test_room_within_the_grace_takes_the_pause_back(lift: str, budget: Budget, acme: Tenant) -> None:
     evaluate(budget.pk, now=NOW)
     if lift == "corrected":
         add_credit(tenant=acme, amount=Decimal(1), reason="test", now=NOW)
     else:
-        changes = {"raised": {"amount": 300}, "off": {"active": False}, "tells only": {"action": "notify"}}[lift]
+        changes = {
+            "raised": {"amount": 300},
+            "in another currency": {"currency": "EUR"},
+            "off": {"active": False},
+            "tells only": {"action": "notify"},
+        }[lift]
         Budget.objects.update(**changes)
     evaluate_all(now=LATER)
+    assert BudgetPause.objects.exists() == (lift == "off")  # which nobody looks at
     evaluate_all(now=LATER + timedelta(hours=1))
     assert wishes() == []
 

@@ -62,7 +62,7 @@ def test_it_never_counts_if_somebody_says_so(late: RunFact) -> None:
 
 def test_a_word_is_said_once_with_its_reason_and_about_doubts_alone(late: RunFact, instance: Instance) -> None:
     settle_due(now=NOW)
-    for fact, reason in ((late, " "), (RunFact.objects.get(kind="ready"), "Because")):
+    for fact, reason in ((late, " "), (late, "x" * 201), (RunFact.objects.get(kind="ready"), "Because")):
         with pytest.raises(DecisionRefused):
             decide(fact=fact, counts=True, reason=reason, now=NOW)
     assert not FactDecision.objects.exists()
