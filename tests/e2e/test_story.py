@@ -109,6 +109,7 @@ def test_the_main_job(page: Page, stack: Stack, tmp_path: Path) -> None:
     engine.close()
 
     page.get_by_role("link", name="Costs").click()
+    page.get_by_role("link", name="Statement").click()
     cost = page.get_by_role("row").filter(has_text="Dragon").first
     expect(cost).to_contain_text("CPU small")
     expect(cost).to_contain_text("USD")
