@@ -19,6 +19,7 @@ from billing import allocation, sums
 from billing.accounts import calendar_of, posted_to
 from billing.allocation import Asked
 from billing.dimensions import NOT_IN_MONTHS, OF_SUMS, all_of, read_filter
+from billing.exports.formats import Format
 from billing.exports.month import month_csv
 from billing.models import Charge
 from billing.pages.dashboard import dashboard
@@ -30,6 +31,7 @@ from billing.windows import Window
 from tenants.access_tokens.operations import Wanted, make_personal_token
 from tenants.models import Membership
 from tests.api.conftest import EVERY_SCOPE, Program
+from tests.billing.exports.readers import sums_of_files
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,21 @@ READERS: dict[str, Reader] = {
     "API: allocation as of": of_allocations_as_of,
     "API: lines": of_lines,
 }
+
+"""Those that read within the transaction of a test."""
+
+
+def _of_files(format_: Format) -> Reader:
+    def read(question: Question) -> Said:
+        as_of = posted_to(question.member.tenant_id) or question.now
+        files = sums_of_files(question.member.tenant, Window(*question.days), as_of, filter_=question.filter, formats=[format_])
+        return next(iter(files[format_].values()), (Decimal(0), Decimal(0)))
+
+    return read
+
+
+FILES: dict[str, Reader] = {f"export: {format_.value}": _of_files(format_) for format_ in Format}
+"""What is written over a connection of its own, which sees what is committed."""
 
 
 def agreed(question: Question, readers: dict[str, Reader] = READERS) -> tuple[Decimal, Decimal]:

@@ -48,9 +48,10 @@ FILTERS = ("", 'user:"alice"+charge_category:"gpu"', 'gpu_class!:"h100"+volume~:
 def agreed(member: Membership, now: datetime) -> list[str]:
     """Assert that the books are right and all places say the same, whatever is asked for; return the months' costs."""
     assert verify() == []
+    places = readers.READERS | readers.FILES
     for month in (MONTH, FOLLOWING):
         for wanted in FILTERS:
-            readers.agreed(Question(member, month, now, wanted))
+            readers.agreed(Question(member, month, now, wanted), places)
     return [str(readers.agreed(Question(member, month, now))[0]) for month in (MONTH, FOLLOWING)]
 
 
