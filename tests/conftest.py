@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.utils import translation
+from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from engines.clusters import get_cluster
@@ -14,6 +15,10 @@ from engines.models import Cluster, EngineVersion, GpuClass, Instance
 from tenants.models import Membership, Role, Tenant, User
 from tests import factories
 from tests.scheduling import ByDirectory
+
+# The same examples in every run, so that a change is refused for what it changes; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -96,9 +96,9 @@ def _device(asked: dict[str, Any], selector: dict[str, str], limits: Fields) -> 
     if not names:
         return _Device()
     name = min(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-    count = whole(asked[name])
-    if count is None:
-        limits.notes.refuse(limits.at(name), f"“{asked[name]}” is not a whole number of devices")
+    count, wrong = whole(asked[name]), misfit(schema.LabelKey, name)
+    if count is None or wrong:
+        limits.notes.refuse(limits.at(name), wrong or f"“{asked[name]}” is not a whole number of devices")
         return _Device()
     if mig := _MIG.fullmatch(name):
         return _Device("nvidia", "mig", int(mig[1]) * 1024, name, count)

@@ -117,6 +117,14 @@ ANYTHING = st.recursive(
 )
 
 
+def test_a_device_whose_name_is_none_is_refused():
+    document = next(each for each in ALL if each["metadata"]["name"] == "stable-diffusion-share")
+    place = ("spec", "gameServerTemplate", "spec", "containers", 0, "resources", "limits")
+    plan, problems = planned(changed(document, place, {"/": 1}))
+    assert plan is None
+    assert any("is not a legal Kubernetes label or resource name" in problem for problem in problems)
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_whatever_stands_in_a_field_the_import_is_refused_or_gives_a_valid_catalog(data):
