@@ -12,6 +12,7 @@ pages = get_asgi_application()
 
 from django.conf import settings  # noqa: E402 - after setup
 
+from aigc_portal.loading import load_views  # noqa: E402 - after setup
 from engines.routing import websocket_urlpatterns  # noqa: E402 - after setup
 
 application = ProtocolTypeRouter(
@@ -20,3 +21,4 @@ application = ProtocolTypeRouter(
         "websocket": OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), [settings.PORTAL_ORIGIN]),
     }
 )
+load_views()

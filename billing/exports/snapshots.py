@@ -106,15 +106,15 @@ class Snapshot:
         found = self._all(f"SELECT value, code, net, listed FROM ({self.text(sums)}) AS line ORDER BY net DESC, value")  # noqa: S608
         return [(value or "", code, Sums(net, listed)) for value, code, net, listed in found]
 
-    def copy(self, stretch: Stretch, columns: str, options: str) -> Iterator[bytes | bytearray | memoryview]:
+    def copy(self, stretch: Stretch, columns: str, options: str, joined: str = "") -> Iterator[bytes | bytearray | memoryview]:
         """Yield the rows that the file has of the stretch, one at a time, as COPY writes them.
 
-        `columns`: SQL over SOURCES; `options` of COPY.
+        `columns`: SQL over SOURCES and whatever is `joined` to them; `options` of COPY.
         """
         lines = self._of_period(stretch.period_id).filter(pk__gt=stretch.after, pk__lte=stretch.up_to)
         rows = lines if stretch.is_plain else self.selection.rows(lines)
         chosen = self.text(rows.order_by("pk").values(*_COLUMNS))
-        sources = SOURCES.format(period=stretch.period_id)
+        sources = SOURCES.format(period=stretch.period_id) + joined
         select = f"SELECT {columns} FROM ({chosen}) AS charge {sources} ORDER BY charge.id"  # noqa: S608 - Django's own SQL, and ours
         with self.connection.cursor() as cursor, cursor.copy(sql.SQL(f"COPY ({select}) TO STDOUT WITH ({options})")) as copy:
             yield from copy

@@ -13,7 +13,7 @@ from billing.exports.columns import COLUMNS, NAMES, Kind
 from billing.exports.formats import Format
 from billing.exports.snapshots import Snapshot, Stretch, Totals
 from billing.focus import columns as focus_columns
-from billing.focus.source import issuer_of, projection
+from billing.focus.source import issuer_of, kinds, projection
 
 PIECE_BYTES = 256 * 1024
 CSV = "FORMAT csv"
@@ -32,10 +32,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a format is laid out: its first bytes, its columns as SQL, the options of COPY, and how a row ends."""
+    """How a format is laid out: its first bytes, columns as SQL and what they need joined, the options of COPY, a row's end."""
 
     head: bytes
     columns: str
+    joined: str = ""
     options: str = CSV
     end: bytes = b"\r\n"
 
@@ -45,12 +46,13 @@ def layout_of(format_: Format, snapshot: Snapshot) -> Layout:
     if format_.focus:
         issuer = issuer_of(host=settings.PORTAL_HOST, name=settings.SITE_NAME)
         head = csv_line(focus_columns.NAMES[format_.focus]).encode()
-        return Layout(head, projection(format_.focus, issuer, snapshot.quoted))
+        columns = projection(format_.focus, issuer, snapshot.selection.tenant_id, snapshot.quoted)
+        return Layout(head, columns, kinds())
     head = csv_line(NAMES).encode()
     if format_ is Format.SHEET_CSV:
         return Layout(BYTE_ORDER_MARK.encode() + head, ", ".join(_plain(column.kind, column.harmless) for column in COLUMNS))
     if format_ is Format.JSON_LINES:
-        return Layout(b"", _json(), RAW, b"\n")
+        return Layout(b"", _json(), options=RAW, end=b"\n")
     return Layout(head, ", ".join(_plain(column.kind, column.sql) for column in COLUMNS))
 
 
@@ -66,7 +68,7 @@ def rows_of(snapshot: Snapshot, layout: Layout, stretch: Stretch, tally: Tally) 
     """Yield the rows of a stretch in pieces, and count them."""
     rows: list[bytes] = []
     size = 0
-    for row in snapshot.copy(stretch, layout.columns, layout.options):
+    for row in snapshot.copy(stretch, layout.columns, layout.options, layout.joined):
         rows.append(bytes(row[:-1]))
         size += len(row)
         if size >= PIECE_BYTES:

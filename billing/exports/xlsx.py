@@ -56,7 +56,7 @@ def write(snapshot: Snapshot, sink: BinaryIO, tally: Tally) -> None:
 
 
 def _pieces(snapshot: Snapshot, tally: Tally) -> Iterator[bytes]:
-    layout = Layout(b"", _row_sql(), RAW, b"")
+    layout = Layout(b"", _row_sql(), options=RAW, end=b"")
     for stretch in snapshot.stretches():
         yield from rows_of(snapshot, layout, stretch, tally)
         tally.told(tally)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from billing.insights.stretches import Stretch, active, off_hours, rest, total
+from billing.insights.stretches import Stretch, active, off_hours, rest, total, within
 
 LONG = timedelta(minutes=15)
 """Nobody would have paused for less."""
@@ -55,20 +55,25 @@ class Waste:
 
 def waste(runs: Iterable[Run], *, zone: str) -> Waste:
     """Add up runs; nights and weekends are those of the time zone."""
-    runs = list(runs)
+    charged = busy = 0
     idle = dict.fromkeys(Cause, 0)
     for run in runs:
-        for cause, seconds in _idle(run, zone).items():
+        in_use = run.active
+        charged += run.span.seconds
+        busy += total(in_use)
+        for cause, seconds in _idle(run, in_use, zone).items():
             idle[cause] += seconds
-    return Waste(sum(run.span.seconds for run in runs), sum(total(run.active) for run in runs), idle)
+    return Waste(charged, busy, idle)
 
 
-def _idle(run: Run, zone: str) -> dict[Cause, int]:
+def _idle(run: Run, in_use: list[Stretch], zone: str) -> dict[Cause, int]:
     found = dict.fromkeys(Cause, 0)
-    for gap in rest(run.span, run.active):
-        away = total(off_hours(gap, zone))
+    away_of_run = off_hours(run.span, zone)
+    last_use = max((use.starts_at for use in run.uses), default=run.span.starts_at)
+    for gap in rest(run.span, in_use):
+        away = total(within(away_of_run, gap))
         found[Cause.OFF_HOURS] += away
-        is_last = all(use.starts_at < gap.ends_at for use in run.uses)
+        is_last = last_use < gap.ends_at
         is_long = gap.ends_at - gap.starts_at >= LONG
         cause = Cause.TAIL if is_last else Cause.LONG_GAP if is_long else Cause.SHORT_GAP
         found[cause] += gap.seconds - away
