@@ -170,6 +170,8 @@ def _one(membership: Membership, pk: int) -> BudgetOut:
 def _changed(by: Membership, before: Wanted, change: BudgetChange) -> Wanted:
     """Put what is given in the place of what was."""
     given = change.model_dump(exclude_none=True)
+    if "amount" in given:
+        given["currency"] = ""  # the account's present one; an amount that stays keeps its own
     if "person" in given:
         given["person"] = _person(by, given["person"])
     if "gpu_class" in given:

@@ -39,6 +39,7 @@ class Wanted:
 
     name: str
     amount: Decimal
+    currency: str = ""  # the account's present one
     person: User | None = None
     tag: str = ""
     gpu_class: GpuClass | None = None
@@ -55,6 +56,7 @@ def wanted_of(budget: Budget) -> Wanted:
     return Wanted(
         name=budget.name,
         amount=budget.amount,
+        currency=budget.currency,
         person=budget.person,
         tag=budget.tag,
         gpu_class=budget.gpu_class,
@@ -68,7 +70,7 @@ def wanted_of(budget: Budget) -> Wanted:
 
 
 def make_budget(*, by: Membership, wanted: Wanted) -> Budget:
-    """Add one, in the account's present currency. Raises NotAllowed, NameTaken, BudgetRefused."""
+    """Add one. Raises NotAllowed, NameTaken, BudgetRefused."""
     access.require(by, Action.MANAGE_BUDGETS)
     with _once_named(wanted), transaction.atomic():
         open_accounts([by.tenant_id])
@@ -83,7 +85,7 @@ def make_budget(*, by: Membership, wanted: Wanted) -> Budget:
 
 
 def change_budget(*, by: Membership, budget: Budget, wanted: Wanted) -> Budget:
-    """Let it be as wanted, in the account's present currency; the same again changes nothing. Raises as make_budget."""
+    """Let it be as wanted; the same again changes nothing. Raises as make_budget."""
     access.require(by, Action.MANAGE_BUDGETS)
     with _once_named(wanted), transaction.atomic():
         present = _locked(by, budget)
@@ -132,7 +134,7 @@ def _fields(tenant: Tenant, wanted: Wanted, present: Budget | None) -> dict[str,
     """Return the columns, all of them sensible. Whoever a present budget is for may have left; it can be changed all the same."""
     name = " ".join(wanted.name.split())
     tag = spelled(tenant, wanted.tag)
-    currency = calendar_of(tenant).currency_at(timezone.now())
+    currency = wanted.currency or calendar_of(tenant).currency_at(timezone.now())
     if not name or len(name) > NAME_LENGTH:
         raise BudgetRefused(_("A name has 1 to %(limit)d characters.") % {"limit": NAME_LENGTH})
     if sum(map(bool, (wanted.person, tag, wanted.gpu_class))) > 1:

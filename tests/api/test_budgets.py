@@ -58,6 +58,13 @@ def test_add_read_change_and_delete(finance: Program, acme: Tenant, alice: User)
     assert list(kinds) == ["budget.made", "budget.changed", "budget.changed", "budget.deleted"]
 
 
+def test_an_amount_that_stays_keeps_its_currency(finance: Program, acme: Tenant) -> None:
+    path = f"{PATH}/{make(acme, '10000', currency='JPY').pk}"
+    renamed = finance("PATCH", path, {"name": "Tokyo", "active": False}).json()
+    assert (renamed["name"], renamed["amount"], renamed["currency"]) == ("Tokyo", "10000.000000000", "JPY")
+    assert finance("PATCH", path, {"amount": "70"}).json()["currency"] == "USD"
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
