@@ -77,7 +77,7 @@ def make_history(tenant: Tenant, *, now: datetime) -> int:
         instances.append(instance)
     make_capacity(instances, since=begins_at, now=now)
     settle_due(now=now)
-    add_credit(tenant=tenant, amount=Decimal("12.00"), reason="Outage of the cluster", now=now)
+    add_credit(tenant=tenant, amount=Decimal("12.00"), reason="Outage of the cluster", now=now - timedelta(days=2))
     _close_and_correct(tenant, now)
     return len(ENGINES)
 
