@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,15 +15,15 @@ from billing.exports import month as month_files
 from billing.periods import Month, months_back
 from billing.queries import scope_of
 from billing.summaries import MonthSummary
-from tenants.access import membership_in
 from tenants.errors import NotVisible
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 
 @login_required
-def month(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def month(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show the month per instance and per user."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now = timezone.now()
     summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
     context = _frame(membership, summary, now)
@@ -31,9 +31,9 @@ def month(request: HttpRequest, tenant_slug: str) -> HttpResponse:
 
 
 @login_required
-def costs_csv(request: HttpRequest, tenant_slug: str) -> StreamingHttpResponse:
+def costs_csv(request: PortalRequest, tenant_slug: str) -> StreamingHttpResponse:
     """Send the same month as a file."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now = timezone.now()
     summary = summaries.month_summary(membership, _month(request, membership, now), now=now)
     month_files.note_export(membership, summary.month)
@@ -48,16 +48,16 @@ def costs_csv(request: HttpRequest, tenant_slug: str) -> StreamingHttpResponse:
 
 
 @login_required
-def instance_costs(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponse:
+def instance_costs(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Show one instance's month, charge by charge."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now = timezone.now()
     found = summaries.instance_month(membership, slug, _month(request, membership, now), now=now)
     context = _frame(membership, found.summary, now) | {"found": found}
     return render(request, "billing/instance.html", context)
 
 
-def _month(request: HttpRequest, membership: Membership, now: datetime) -> Month:
+def _month(request: PortalRequest, membership: Membership, now: datetime) -> Month:
     """Return the month that the address asks for, else the present one."""
     asked, present = request.GET.get("month", ""), calendar_of(membership.tenant).month_of(now)
     try:

@@ -1,10 +1,9 @@
 """The page of exports: what was asked for, how far it is, and a form for another."""
 
 from datetime import datetime
-from typing import cast
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,13 +16,13 @@ from billing.exports.manifest import manifest_of
 from billing.exports.queries import export_in, exports_of
 from billing.exports.sending import begins_file, require_done, send_file
 from billing.windows import NotAWindow, parse
-from tenants.access import membership_in
-from tenants.models import Membership, User
+from tenants.membership import PortalRequest, member
+from tenants.models import Membership
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def exports(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def exports(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show the tenant's files; take a wish for another."""
     membership = _reader(request, tenant_slug)
     now = timezone.now()
@@ -42,7 +41,7 @@ def exports(request: HttpRequest, tenant_slug: str) -> HttpResponse:
 
 @login_required
 @require_safe
-def export_row(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponse:
+def export_row(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Show how far one file is."""
     membership = _reader(request, tenant_slug)
     context = {"tenant": membership.tenant, "job": export_in(membership, slug)}
@@ -51,7 +50,7 @@ def export_row(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRespons
 
 @login_required
 @require_safe
-def export_file(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
+def export_file(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponseBase:
     """Send the file."""
     membership = _reader(request, tenant_slug)
     job = export_in(membership, slug)
@@ -63,7 +62,7 @@ def export_file(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRespon
 
 @login_required
 @require_safe
-def export_manifest(request: HttpRequest, tenant_slug: str, slug: str) -> HttpResponse:
+def export_manifest(request: PortalRequest, tenant_slug: str, slug: str) -> HttpResponse:
     """Send what is in the file."""
     job = export_in(_reader(request, tenant_slug), slug)
     require_done(job)
@@ -71,13 +70,13 @@ def export_manifest(request: HttpRequest, tenant_slug: str, slug: str) -> HttpRe
     return JsonResponse(manifest_of(job), json_dumps_params={"indent": 2, "ensure_ascii": False}, headers=headers)
 
 
-def _reader(request: HttpRequest, tenant_slug: str) -> Membership:
-    membership = membership_in(cast("User", request.user), tenant_slug)
+def _reader(request: PortalRequest, tenant_slug: str) -> Membership:
+    membership = member(request, tenant_slug)
     require_right(membership)
     return membership
 
 
-def _page(request: HttpRequest, membership: Membership, form: ExportForm, status: int = 200) -> HttpResponse:
+def _page(request: PortalRequest, membership: Membership, form: ExportForm, status: int = 200) -> HttpResponse:
     context = {
         "membership": membership,
         "tenant": membership.tenant,
@@ -88,7 +87,7 @@ def _page(request: HttpRequest, membership: Membership, form: ExportForm, status
     return render(request, "billing/exports/index.html", context, status=status)
 
 
-def _initial(request: HttpRequest, membership: Membership, now: datetime) -> dict[str, object]:
+def _initial(request: PortalRequest, membership: Membership, now: datetime) -> dict[str, object]:
     """Last month, or what the address asks for."""
     calendar = calendar_of(membership.tenant)
     try:

@@ -1,7 +1,7 @@
 """The page of insights: one's own, or everybody's for who may see costs."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,16 +12,16 @@ from billing.insights.gathering import gather
 from billing.insights.report import Pausing, report
 from billing.insights.words import CAUSES
 from engines.release.spans import KEPT_FOR
-from tenants.access import membership_in
+from tenants.membership import PortalRequest, member
 
 WINDOWS = ("7d", "30d", "month", "lastmonth")
 USUAL = "30d"
 
 
 @login_required
-def insights(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def insights(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show what use tells about costs, for one of four windows; what the address asks for otherwise is the usual one."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now, asked = timezone.now(), request.GET.get("window", USUAL)
     chosen = asked if asked in WINDOWS else USUAL
     with queries.snapshot():

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -18,16 +18,16 @@ from billing.pages.labels import title
 from billing.pages.lines import lines, one_line
 from billing.pages.wanted import PRICES, BadAddress, Wanted, normal, read
 from billing.queries import scope_of, snapshot
-from tenants.access import membership_in
+from tenants.membership import PortalRequest, member
 from tenants.models import Membership
 
 _PRICE_TITLES = {"net": gettext_lazy("Your prices"), "list": gettext_lazy("List prices")}
 
 
 @login_required
-def overview(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def overview(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show what was spent, on what and by whom: of the days asked for, of the last months, of the last days."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now, given = timezone.now(), request.GET.dict()
     with snapshot():
         calendar = calendar_of(membership.tenant)
@@ -49,9 +49,9 @@ def overview(request: HttpRequest, tenant_slug: str) -> HttpResponse:
 
 
 @login_required
-def charge_lines(request: HttpRequest, tenant_slug: str) -> HttpResponse:
+def charge_lines(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show the lines that add up to an amount."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     now, given = timezone.now(), request.GET.dict()
     with snapshot():
         calendar = calendar_of(membership.tenant)
@@ -69,9 +69,9 @@ def charge_lines(request: HttpRequest, tenant_slug: str) -> HttpResponse:
 
 
 @login_required
-def charge_line(request: HttpRequest, tenant_slug: str, pk: int) -> HttpResponse:
+def charge_line(request: PortalRequest, tenant_slug: str, pk: int) -> HttpResponse:
     """Show one line with all that it follows from."""
-    membership = membership_in(request.user, tenant_slug)  # type: ignore[arg-type]
+    membership = member(request, tenant_slug)
     with snapshot():
         explanation = one_line(membership, pk)
         calendar = calendar_of(membership.tenant)
