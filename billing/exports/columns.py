@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from aigc_portal.spreadsheets import STARTS_A_FORMULA
+from billing.focus.source import moment
 
 
 class Kind(Enum):
@@ -47,10 +48,6 @@ _FORMULAS = ", ".join(map(_unicode, STARTS_A_FORMULA))
 _OF_USAGE = "charge.category IN ('gpu', 'storage')"
 
 
-def _moment(column: str) -> str:
-    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
-
-
 COLUMNS = (
     Column("id", Kind.WHOLE, "charge.id", "Number in the books, rising."),
     Column("line", Kind.WORD, "charge.line_key::text", "The same for a line, its reversals and its replacements."),
@@ -60,8 +57,8 @@ COLUMNS = (
     Column("invoice", Kind.WORD, "period.invoice", "Of the month that bills it."),
     Column("correction", Kind.FLAG, "charge.is_correction", "Whether it amends a month that was closed before."),
     Column("day", Kind.DAY, "charge.day", "Of the usage, in the account's time zone."),
-    Column("starts_at", Kind.MOMENT, _moment("charge.starts_at"), ""),
-    Column("ends_at", Kind.MOMENT, _moment("charge.ends_at"), ""),
+    Column("starts_at", Kind.MOMENT, moment("charge.starts_at"), ""),
+    Column("ends_at", Kind.MOMENT, moment("charge.ends_at"), ""),
     Column(
         "starts_at_local",
         Kind.WORD,
@@ -86,6 +83,6 @@ COLUMNS = (
     Column("amount", Kind.AMOUNT, "charge.amount", "What is billed."),
     Column("list_amount", Kind.AMOUNT, "charge.list_amount", "The same at list prices."),
     Column("reason", Kind.TYPED, "nullif(charge.reason, '')", "Of credits, adjustments and taxes."),
-    Column("posted_at", Kind.MOMENT, _moment("charge.posted_at"), ""),
+    Column("posted_at", Kind.MOMENT, moment("charge.posted_at"), ""),
 )
 NAMES = tuple(column.name for column in COLUMNS)

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from billing.exports.formats import Basis, Detail
 from billing.exports.selection import Selection
+from billing.focus.source import moment
 from billing.models import BillingPeriod, Charge, DayRollup
 
 NAME = "aigc export"
@@ -30,13 +31,12 @@ _LIMITS = "SET LOCAL statement_timeout = '100s'; SET LOCAL idle_in_transaction_s
 # which are those of everybody else. What one stretch has lies together.
 _PLANS = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 1"
 _UTC = "SET LOCAL timezone = 'UTC'"  # moments are written as they are then
-SOURCES = """
+SOURCES = f"""
 CROSS JOIN (
     SELECT period.time_zone, tenant.name AS tenant, tenant.slug || to_char(month, '-YYYY-MM') AS invoice,
-        to_char(starts_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS starts,
-        to_char(ends_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ends
+        {moment("starts_at")} AS starts, {moment("ends_at")} AS ends
     FROM billing_billingperiod AS period JOIN tenants_tenant AS tenant ON tenant.id = period.tenant_id
-    WHERE period.id = {period} OFFSET 0
+    WHERE period.id = {{period}} OFFSET 0
 ) AS period
 LEFT JOIN tenants_user AS owner ON owner.id = charge.owner_id
 LEFT JOIN engines_gpuclass AS gpu_class ON gpu_class.id = charge.gpu_class_id
@@ -44,7 +44,7 @@ LEFT JOIN engines_instance AS instance ON instance.id = charge.instance_id
 LEFT JOIN engines_volume AS volume ON volume.id = charge.volume_id
 LEFT JOIN engines_engineversion AS version ON version.id = instance.engine_version_id
 LEFT JOIN engines_engine AS engine ON engine.id = version.engine_id
-"""
+"""  # noqa: S608 - ours
 """What the columns of a stretch are taken from, in UTC, beside `charge`; `owner` to `engine` may be missing. Of the one period
 everything is worked out once, which OFFSET 0 sees to."""
 _COLUMNS = tuple(field.attname for field in Charge._meta.concrete_fields)  # noqa: SLF001 - Django's documented _meta

@@ -44,6 +44,11 @@ def kinds() -> str:
     ) AS kind ON true"""  # noqa: S608 - ours
 
 
+def moment(column: str) -> str:
+    """Return SQL that writes a moment as FOCUS and all our files do; the session's time zone is UTC."""
+    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+
+
 def issuer_of(*, host: str, name: str) -> Issuer:
     """Return who sends the bill; a port is no part of a name that lasts."""
     return Issuer(host.partition(":")[0], name)
@@ -77,8 +82,8 @@ def _what() -> dict[str, str]:
     return {
         "BillingPeriodStart": "period.starts",
         "BillingPeriodEnd": "period.ends",
-        "ChargePeriodStart": _moment("charge.starts_at"),
-        "ChargePeriodEnd": _moment("charge.ends_at"),
+        "ChargePeriodStart": moment("charge.starts_at"),
+        "ChargePeriodEnd": moment("charge.ends_at"),
         "ChargeClass": "CASE WHEN charge.is_correction THEN 'Correction' END",
         "ChargeDescription": "coalesce(kind.use, nullif(charge.reason, ''))",
         "Tags": """CASE WHEN charge.tag <> '' THEN '{"project":' || to_json(charge.tag) || '}' END""",
@@ -151,10 +156,6 @@ def _own() -> dict[str, str]:
         "x_PriceVersionId": "charge.price_id",
         "x_RunId": "nullif(charge.run_id, '')",
     }
-
-
-def _moment(column: str) -> str:
-    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 
 def _quantity(divisor: int, otherwise: str) -> str:
