@@ -46,12 +46,14 @@ _ICONS = {
     "billing.UsageInterval": "schedule",
     "billing.Charge": "receipt_long",
     "billing.BillingPeriod": "calendar_month",
+    "billing.FactDecision": "gavel",
     "billing.CapacityInterval": "timeline",
 }
 
 _PAGES = {
     "billing.Price": [(gettext_lazy("Price lists"), "price_change", "admin:billing_price_lists")],
     "billing.BillingPeriod": [(gettext_lazy("Closing of months"), "lock_clock", "admin:billing_billingperiod_cockpit")],
+    "billing.FactDecision": [(gettext_lazy("Facts in doubt"), "rule", "admin:billing_factdecision_doubts")],
     "billing.CapacityInterval": [
         (gettext_lazy("Capacity and its costs"), "stacked_bar_chart", "admin:billing_capacityinterval_costs")
     ],
@@ -105,7 +107,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Money"),
             [
                 *("billing.Price", "billing.Budget", "billing.UsageInterval", "billing.Charge", "billing.BillingPeriod"),
-                "billing.CapacityInterval",
+                *("billing.FactDecision", "billing.CapacityInterval"),
             ],
         ),
     ]

@@ -136,7 +136,9 @@ def _blockers_of_usage(period: BillingPeriod) -> Iterator[Blocker]:
     in_doubt = Meter.objects.filter(quarantined__gt=0, instance__tenant=period.tenant_id).count()
     in_doubt += VolumeMeter.objects.filter(quarantined__gt=0, volume__tenant=period.tenant_id).count()
     if in_doubt:
-        sentence = _("%(count)d instances or volumes have facts in doubt; see “manage.py billing quarantine”.")
+        sentence = _(
+            "%(count)d instances or volumes have facts in doubt; decide in the console or by “manage.py billing decide”."
+        )
         yield Blocker(Code.IN_DOUBT, sentence % {"count": in_doubt})
     # Storage may be free of charge altogether; a GPU class that is has a price of 0.
     unpriced = instances.filter(unpriced_from__lt=period.ends_at).count()

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,13 @@ def settle_due(*, now: datetime) -> int:
     note_new_facts(now=now)
     posted = _settle_all(settle_instances, due_instances(now=now), now)
     return posted + _settle_all(settle_volumes, due_volumes(now=now), now)
+
+
+def settle_facts(facts: Iterable[RunFact | VolumeFact], *, now: datetime) -> int:
+    """Settle what these facts are about, as `settle_due` does; return how many rows that took."""
+    facts = list(facts)
+    posted = _settle_all(settle_instances, sorted({each.instance_id for each in facts if isinstance(each, RunFact)}), now)
+    return posted + _settle_all(settle_volumes, sorted({each.volume_id for each in facts if isinstance(each, VolumeFact)}), now)
 
 
 def _settle_all(settle: Settle, ids: Sequence[UUID], now: datetime) -> int:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import Lag, Lead
 
 from billing.doubts import in_doubt
-from billing.metering import BillFrom, Fact, Kind, OwnerChange, TagChange, Usage, meter
+from billing.metering import BillFrom, Fact, Kind, Metered, OwnerChange, TagChange, Usage, meter
 from billing.models import UsageInterval
 from billing.models.ranges import one_of
 from billing.quarantine import DOUBTFUL
@@ -36,23 +37,41 @@ class Measured:
     quarantined: dict[UUID, int] = field(default_factory=dict)  # facts that wait for an operator's word
 
 
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """All that the usage of some instances is worked out from. Reading it writes nothing."""
+
+    states: Mapping[UUID, str]
+    facts: Mapping[UUID, list[Fact]]
+    handovers: Mapping[UUID, Iterable[OwnerChange]]
+    tag_changes: Mapping[UUID, Iterable[TagChange]]
+
+    @classmethod
+    def read(cls, instance_ids: Collection[UUID]) -> Self:
+        """Read it. Five queries."""
+        # The states first: a run that is seen here to be over has its end among the facts that are read next.
+        states = dict(Instance.objects.filter(pk__in=one_of(instance_ids)).values_list("pk", "state"))
+        return cls(states, _facts(instance_ids), _handovers(instance_ids), _tag_changes(instance_ids))
+
+    def metered(self, instance_id: UUID, facts: Iterable[Fact]) -> Metered:
+        """Tell what these facts about the instance come to."""
+        return meter(
+            facts,
+            holds_gpu=self.states[instance_id] in HOLDS_GPU,
+            bill_from=BillFrom(settings.BILL_FROM),
+            handovers=self.handovers[instance_id],
+            tag_changes=self.tag_changes[instance_id],
+        )
+
+
 def measure_instances(instance_ids: Collection[UUID]) -> Measured:
     """Write down the usage that the facts of these instances come to. Their meters are locked."""
-    # The states first: a run that is seen here to be over has its end among the facts that are read next.
-    states = dict(Instance.objects.filter(pk__in=one_of(instance_ids)).values_list("pk", "state"))
-    facts, handovers, tag_changes = _facts(instance_ids), _handovers(instance_ids), _tag_changes(instance_ids)
-    bill_from, measured, found = BillFrom(settings.BILL_FROM), Measured(), {}
+    known, measured, found = InstanceFacts.read(instance_ids), Measured(), {}
     for pk in instance_ids:
-        metered = meter(
-            facts[pk],
-            holds_gpu=states[pk] in HOLDS_GPU,
-            bill_from=bill_from,
-            handovers=handovers[pk],
-            tag_changes=tag_changes[pk],
-        )
+        metered = known.metered(pk, known.facts[pk])
         measured.usage[pk] = list(metered.usage)
         measured.anomalies[pk] = [f"{anomaly.run_id}: {anomaly.trouble}" for anomaly in metered.anomalies]
-        measured.quarantined[pk] = in_doubt(facts[pk])
+        measured.quarantined[pk] = in_doubt(known.facts[pk])
         found[pk] = (*metered.usage, *metered.unbilled)
     measured.changed_from = _write(found, "instance_id")
     return measured
@@ -60,6 +79,17 @@ def measure_instances(instance_ids: Collection[UUID]) -> Measured:
 
 def measure_volumes(volume_ids: Collection[UUID]) -> Measured:
     """Write down the usage that the facts of these volumes come to. Their meters are locked."""
+    facts = volume_facts(volume_ids)
+    found = {pk: meter_volume(facts[pk]) for pk in volume_ids}
+    return Measured(
+        usage={pk: list(usage) for pk, usage in found.items()},
+        changed_from=_write(found, "volume_id"),
+        quarantined={pk: in_doubt(facts[pk]) for pk in volume_ids},
+    )
+
+
+def volume_facts(volume_ids: Collection[UUID]) -> Mapping[UUID, list[VolumeFact]]:
+    """Read all that the usage of these volumes is worked out from. One query."""
     facts: dict[UUID, list[VolumeFact]] = defaultdict(list)
     rows = engines.VolumeFact.objects.filter(volume_id__in=one_of(volume_ids)).annotate(decided=F("decision__counts"))
     for row in rows.order_by():
@@ -69,12 +99,7 @@ def measure_volumes(volume_ids: Collection[UUID]) -> Measured:
                 *(row.size_gib, row.storage_class, row.tag, row.decided),
             )
         )
-    found = {pk: meter_volume(facts[pk]) for pk in volume_ids}
-    return Measured(
-        usage={pk: list(usage) for pk, usage in found.items()},
-        changed_from=_write(found, "volume_id"),
-        quarantined={pk: in_doubt(facts[pk]) for pk in volume_ids},
-    )
+    return facts
 
 
 def written_usage(subject_ids: Collection[UUID], subject: str, *, since: datetime) -> dict[UUID, list[Usage]]:

@@ -3,7 +3,7 @@
 from billing.accounts import set_budget_owner, set_terms
 from billing.auditing import rebuild
 from billing.closing import close_period
-from billing.due import settle_due
+from billing.due import settle_due, settle_facts
 from billing.manual import add_adjustment, add_credit, add_tax
 from billing.pricing import set_price, set_storage_price
 from billing.quarantine import decide
@@ -22,4 +22,5 @@ __all__ = [
     "set_terms",
     "settle",
     "settle_due",
+    "settle_facts",
 ]

@@ -5,7 +5,8 @@ where a price begins or ends. Usage that is there twice in one cell, such as a v
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -156,6 +157,30 @@ def lines(
             line.starts_at, line.ends_at = min(line.starts_at, cell.starts_at), max(line.ends_at, cell.ends_at)
             line.seconds += cell.seconds
     return by_key
+
+
+def lines_within(
+    subject_id: uuid.UUID,
+    usage: Iterable[Usage],
+    book: PriceBook,
+    calendars: Mapping[int, Calendar],
+    within: tuple[datetime, datetime],
+    unpriced: list[datetime],
+) -> dict[uuid.UUID, Line]:
+    """Return the lines of all usage of one instance or volume, whoever's: what is over wholly, what lasts up to the end.
+
+    `within`: from where on, a bound of the grid, and up to where what lasts is charged.
+    """
+    since, until = within
+    by_tenant: dict[int, list[Usage]] = defaultdict(list)
+    for piece in usage:
+        by_tenant[piece.tenant_id].append(piece)
+    wanted: dict[uuid.UUID, Line] = {}
+    for tenant_id, pieces in by_tenant.items():
+        calendar = calendars[tenant_id]
+        found = (cell for each in pieces for cell in cells(each, book, calendar, since=since, until=each.ends_at or until))
+        wanted |= lines(subject_id, found, calendar, unpriced)
+    return wanted
 
 
 def line_key(subject_id: uuid.UUID, cell: Cell) -> uuid.UUID:

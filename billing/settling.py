@@ -24,7 +24,7 @@ from billing.models.ranges import one_of
 from billing.posting import post
 from billing.pricebook import PriceBook
 from billing.pricing import price_spans
-from billing.rating import Line, cells, floor_hour, lines
+from billing.rating import Line, floor_hour, lines_within
 from engines.models import Instance, Volume
 from engines.states import HOLDS_GPU
 
@@ -172,20 +172,9 @@ def _desired(plans: Iterable[_Plan], usage: Mapping[UUID, list[Usage]], calendar
     desired: dict[UUID, dict[UUID, Line]] = {}
     for plan in plans:
         unpriced: list[datetime] = []
-        wanted: dict[UUID, Line] = {}
-        by_tenant: dict[int, list[Usage]] = defaultdict(list)
-        for piece in relevant[plan.subject.id]:
-            by_tenant[piece.tenant_id].append(piece)
-        for tenant_id, pieces in by_tenant.items():
-            calendar = calendars[tenant_id]
-            found = (
-                cell
-                for piece in pieces
-                for cell in cells(piece, book, calendar, since=plan.since, until=piece.ends_at or plan.settled_to)
-            )
-            wanted |= lines(plan.subject.id, found, calendar, unpriced)
+        pieces, within = relevant[plan.subject.id], (plan.since, plan.settled_to)
+        desired[plan.subject.id] = lines_within(plan.subject.id, pieces, book, calendars, within, unpriced)
         plan.unpriced_from = min(unpriced, default=None)
-        desired[plan.subject.id] = wanted
     return desired
 
 

@@ -170,8 +170,8 @@ def pages(instance: Instance) -> Iterator[str]:
 ADMIN = (
     "index", "engines_instance_changelist", "engines_volume_changelist", "engines_engineversion_changelist",
     "engines_gpuclass_add", "engines_cluster_changelist", "engines_instanceevent_changelist", "billing_price_changelist",
-    "billing_price_lists", "billing_billingperiod_cockpit", "billing_capacityinterval_costs", "tenants_tenant_add",
-    "tenants_user_changelist"
+    "billing_price_lists", "billing_billingperiod_cockpit", "billing_capacityinterval_costs", "billing_factdecision_doubts",
+    "tenants_tenant_add", "tenants_user_changelist"
 )  # fmt: skip
 
 

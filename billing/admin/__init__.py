@@ -1,5 +1,5 @@
 """The books in the operators' console."""
 
-from billing.admin import books, budgets, capacity
+from billing.admin import books, budgets, capacity, doubts
 
-__all__ = ["books", "budgets", "capacity"]
+__all__ = ["books", "budgets", "capacity", "doubts"]

@@ -37,6 +37,7 @@ class FactDecision(models.Model):
         verbose_name = _("decision about a fact")
         verbose_name_plural = _("decisions about facts")
         ordering = ["-decided_at", "-pk"]
+        permissions = [("decide_factdecision", "Can decide whether facts in doubt count")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(run_fact__isnull=False, volume_fact=None) | Q(run_fact=None, volume_fact__isnull=False),

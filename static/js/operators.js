@@ -17,3 +17,15 @@ document.addEventListener("submit", (event) => {
     button.textContent = before;
   });
 });
+
+// One box chooses all of its form, and tells when some are chosen.
+document.addEventListener("change", ({ target }) => {
+  if (target.type !== "checkbox" || !target.form) return;
+  const all = target.form.querySelector("[data-choose-all]");
+  if (!all) return;
+  const boxes = [...target.form.querySelectorAll('input[type="checkbox"][name]')];
+  if (target === all) boxes.forEach((box) => { box.checked = all.checked; });
+  const chosen = boxes.filter((box) => box.checked).length;
+  all.checked = chosen === boxes.length;
+  all.indeterminate = chosen > 0 && chosen < boxes.length;
+});
