@@ -21,9 +21,10 @@ document.addEventListener("submit", (event) => {
 // One box chooses all of its form, and tells when some are chosen.
 document.addEventListener("change", ({ target }) => {
   if (target.type !== "checkbox" || !target.form) return;
-  const all = target.form.querySelector("[data-choose-all]");
+  const own = [...target.form.elements].filter((each) => each.type === "checkbox");
+  const all = own.find((each) => "chooseAll" in each.dataset);
   if (!all) return;
-  const boxes = [...target.form.querySelectorAll('input[type="checkbox"][name]')];
+  const boxes = own.filter((each) => each !== all);
   if (target === all) boxes.forEach((box) => { box.checked = all.checked; });
   const chosen = boxes.filter((box) => box.checked).length;
   all.checked = chosen === boxes.length;
