@@ -66,7 +66,7 @@ def test_what_waits_is_shown_with_what_taking_it_would_change(late: RunFact, jud
     html = client.get(LIST).content.decode()
     for told in (f"run-{late.pk}", "poster", "ended", "2026-03-10 10:30:00", "2026-05-04 23:00:00", "cluster"):
         assert told in html
-    assert "seen 1\xa0month, 3\xa0weeks late" in html
+    assert "known 1\xa0month, 3\xa0weeks late" in html
     assert "USD 0.833333333" in html
     assert "0:20:00 of GPU time" in html
     assert Charge.objects.count() == 1
