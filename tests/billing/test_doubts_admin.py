@@ -173,6 +173,9 @@ def test_leaving_one_out_changes_nothing(late: RunFact, judge: User, client: Cli
     assert (Charge.objects.count(), Meter.objects.get().quarantined, FactDecision.objects.get().counts) == (1, 0, False)
     assert "A replay" in client.get(LIST, {"standing": "left_out"}).content.decode()
     assert f"run-{late.pk}" in client.get(reverse("admin:billing_factdecision_changelist")).content.decode()
+    own = reverse("admin:billing_factdecision_change", args=[FactDecision.objects.get().pk])
+    assert "A replay" in client.get(own).content.decode()
+    assert client.post(own, {"reason": "Another"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,7 @@ def test_what_is_wrong_is_said_and_nothing_decided(
 
 
 def test_none_is_skipped_in_silence(late: RunFact, judge: User, client: Client, olga: User) -> None:
-    """Of two one was decided meanwhile, and one is no fact in doubt at all."""
+    """Of two one was decided meanwhile; what names no fact in doubt is refused with all that is named beside it."""
     other = record(late.instance, "seen", READY + timedelta(minutes=20), observed_at=LATE)
     settle_due(now=NOW)
     decide(fact=late, counts=False, reason="A replay", now=NOW, by=olga)
