@@ -78,6 +78,7 @@ class _Known:
 
     instances: InstanceFacts
     volumes: Mapping[UUID, list[VolumeFact]]
+    usage: Mapping[UUID, Sequence[Usage]]  # without any of the facts that are in doubt
     settled_to: Mapping[UUID, datetime | None]
 
     @classmethod
@@ -86,7 +87,10 @@ class _Known:
         volume_ids = {each.volume_id for each in facts if isinstance(each, engines.VolumeFact)}
         settled = dict(Meter.objects.filter(pk__in=one_of(instance_ids)).values_list("pk", "settled_to"))
         settled |= dict(VolumeMeter.objects.filter(pk__in=one_of(volume_ids)).values_list("pk", "settled_to"))
-        return cls(InstanceFacts.read(instance_ids), volume_facts(volume_ids), settled)
+        instances, volumes = InstanceFacts.read(instance_ids), volume_facts(volume_ids)
+        usage = {pk: instances.metered(pk, instances.facts[pk]).usage for pk in instance_ids}
+        usage |= {pk: meter_volume(volumes[pk]) for pk in volume_ids}
+        return cls(instances, volumes, usage, settled)
 
     def suppose(self, facts: DoubtfulFacts) -> list[_Supposed]:
         """Work out the usage without and with these facts, by instance and volume."""
@@ -101,14 +105,13 @@ class _Known:
 
     def _of_instances(self, counted: Mapping[tuple[UUID, int], set[Hashable]]) -> Iterable[_Supposed]:
         for (pk, tenant_id), keys in counted.items():
-            before, after = self.instances.facts[pk], _counting(self.instances.facts[pk], keys)
-            usage, supposed = self.instances.metered(pk, before).usage, self.instances.metered(pk, after).usage
-            yield _Supposed(pk, tenant_id, usage, supposed, is_volume=False)
+            supposed = self.instances.metered(pk, _counting(self.instances.facts[pk], keys)).usage
+            yield _Supposed(pk, tenant_id, self.usage[pk], supposed, is_volume=False)
 
     def _of_volumes(self, counted: Mapping[tuple[UUID, int], set[Hashable]]) -> Iterable[_Supposed]:
         for (pk, tenant_id), keys in counted.items():
-            before, after = self.volumes[pk], _counting(self.volumes[pk], keys)
-            yield _Supposed(pk, tenant_id, meter_volume(before), meter_volume(after), is_volume=True)
+            supposed = meter_volume(_counting(self.volumes[pk], keys))
+            yield _Supposed(pk, tenant_id, self.usage[pk], supposed, is_volume=True)
 
 
 def changes_by(suppositions: Sequence[DoubtfulFacts], *, now: datetime) -> list[Change]:
