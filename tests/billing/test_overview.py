@@ -436,6 +436,22 @@ def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice:
     assert "Budget: " not in page(client, anna, "/acme/costs/?user=alice")
 
 
+def test_unusual_days_are_ringed_and_said(client: Client, anna: User, make_running: Callable[..., Instance]) -> None:
+    poster = make_running(name="poster")
+    for day in range(9, 28):  # 10 to 28 minutes; of all 30 days that are over, the median is 14.5
+        ran(poster, f"2026-02-{day:02}T08:00", f"2026-02-{day:02}T08:{day + 1}:00")
+    assert not board_of(anna).days.has_marks
+    ran(poster, "2026-03-08T08:00", "2026-03-08T12:00")
+    ran(poster, "2026-03-10T01:00", "2026-03-10T12:00")  # today
+    marks = {point.title: point.mark for point in board_of(anna).days.points if point.mark}
+    assert marks == {"2026-03-08": "unusual: 16.6 × the usual day"}
+    html = page(client, anna, "/acme/costs/")
+    assert html.count("chart__ring") == 2  # the day, and the legend
+    assert "2026-03-08: USD 10.00, unusual: 16.6 × the usual day" in html
+    assert 'data-lines="USD 10.00&#10;unusual: 16.6 × the usual day"' in html
+    assert '2026-03-08</a> <span class="tag">unusual: 16.6 × the usual day</span>' in html
+
+
 def test_tabs_are_those_that_one_may_open(client: Client, alice: User, books: Instance) -> None:
     for address, current in (
         ("/acme/costs/", "Overview"),
