@@ -7,7 +7,8 @@ from django.db.models import Q, QuerySet
 
 from billing.budgets.standing import Standing, standings
 from billing.calendars import Calendar
-from billing.forecast import Forecast, forecast
+from billing.forecast import Forecast, forecast, tried
+from billing.hindsight import Hindsight
 from billing.models import Budget
 from billing.money import Money, round_half_even
 from billing.pages.wanted import Wanted
@@ -20,6 +21,11 @@ from tenants.models import Membership
 def month_ahead(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Forecast | None:
     """Look ahead where the page is about all of the present month so far; None otherwise."""
     return forecast(visible_to(membership), calendar, now) if is_of_this_month(wanted, calendar, now) else None
+
+
+def months_tried(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Hindsight | None:
+    """Say how far off such a look ahead was in earlier months, where there is one."""
+    return tried(visible_to(membership), calendar, now) if is_of_this_month(wanted, calendar, now) else None
 
 
 def daily_limit(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Money | None:

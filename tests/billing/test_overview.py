@@ -369,7 +369,7 @@ def test_queries_do_not_grow(client: Client, anna: User, books: Instance, make_r
         set_price(gpu_class=another.gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         ran(another, "2026-03-09T09:00", "2026-03-09T09:10")
         ran(another, "2026-03-10T09:00")
-    assert (before, count()) == (24, 24)
+    assert (before, count()) == (26, 26)
 
 
 def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tenant, h100: GpuClass, books: Instance) -> None:
@@ -407,6 +407,19 @@ def test_end_of_the_month_is_told_of_all_of_the_present_one(client: Client, anna
     assert "Likely by the end of the month" in page(client, anna, "/acme/costs/")
     for asked in ({"user": "alice"}, {"window": "7d"}, {"prices": "list"}, {"corrections": "1"}):
         assert board_of(anna, **asked).forecast is None
+
+
+def test_how_far_off_it_was_is_told_beside_it(client: Client, anna: User, books: Instance) -> None:
+    assert board_of(anna).hindsight is None  # nothing was used yet on the first of February
+    ran(books, "2026-01-31T08:00", "2026-01-31T09:00")
+    found = board_of(anna).hindsight
+    # As far as February was by its ninth: 5.00 is spent, and to come are three Thursdays at 5.00 and three Saturdays at 1.25.
+    assert found is not None
+    assert found.formulas == ["2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %"]
+    html = page(client, anna, "/acme/costs/")
+    assert "last month the same method was 216.7 % off" in html
+    assert "2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %" in html
+    assert board_of(anna, window="7d").hindsight is None
 
 
 def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice: User, acme: Tenant, books: Instance) -> None:
