@@ -417,7 +417,7 @@ def test_how_far_off_it_was_is_told_beside_it(client: Client, anna: User, books:
     assert found is not None
     assert found.formulas == ["2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %"]
     html = page(client, anna, "/acme/costs/")
-    assert "last month the same method was 216.7 % off" in html
+    assert "When as much of last month was over, what was likely by its end was 216.7 % off." in html
     assert "2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %" in html
     assert board_of(anna, window="7d").hindsight is None
 
