@@ -41,7 +41,7 @@ class TimeSharingOut(CamelOutput):
 
 
 class RealisedOut(CamelOutput):
-    """What releases for idleness have saved at least: an estimate, within what pausing has saved, and part of no cost."""
+    """What releases for idleness have saved: a cautious estimate, within what pausing has saved, and part of no cost."""
 
     method: str = Field(
         description=f"How it is counted. {METHOD}: from the end of each run until the engine was started again or deleted, or the"

@@ -1,4 +1,4 @@
-"""What releases for idleness have saved in a window: see billing.insights.releases for the claim that is made."""
+"""What releases for idleness have saved in a window: see billing.insights.releases for what is claimed."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +11,7 @@ from billing.rating import amount_of
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """What releases for idleness have saved at least; an estimate that is part of no cost."""
+    """What releases for idleness have saved; an estimate that is part of no cost."""
 
     releases: int
     seconds: int

@@ -1,6 +1,6 @@
-"""What releases for idleness have saved, as little as can be claimed. Pure.
+"""What releases for idleness have saved, by a cautious estimate. Pure.
 
-    saved ≥ p · Σ D ÷ 3600
+    saved ≈ p · Σ D ÷ 3600
 
 D: seconds of a release, from the end of the run until the engine was started again, or deleted, or the window ended, and only
 within the working day of the release (Monday to Friday, 8:00 to 20:00); p: price for an hour. What would have happened otherwise
