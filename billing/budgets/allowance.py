@@ -37,11 +37,16 @@ class ClassHours:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the budget of `standing` leaves; `shows_amounts` tells whether the person may know how much money that is."""
+    """What the budget of `standing` leaves; `shows_amounts` tells whether the person may know how much money that is.
+
+    `hours` are of what admission would let start, the dearest class first. `has_room` is False if that is nothing, though there
+    are classes on offer that have a price.
+    """
 
     standing: Standing
     shows_amounts: bool
-    hours: Sequence[ClassHours]  # of what admission would let start, the dearest class first
+    hours: Sequence[ClassHours]
+    has_room: bool
 
     @property
     def left_percent(self) -> int:
@@ -81,8 +86,10 @@ class _Offer:
 
     def line(self, told: Standing, counting: Sequence[Standing], only: GpuClass | None = None) -> Allowance:
         """Tell of one budget, given all that would be asked."""
-        hours = [found for each in self._by_price() if only in (None, each) and (found := self._hours(each, told, counting))]
-        return Allowance(told, sees_amounts(self.membership, told.budget), hours)
+        classes = [each for each in self._by_price() if only in (None, each)]
+        hours = [found for each in classes if (found := self._hours(each, told, counting))]
+        has_room = bool(hours) or not (classes or told.is_used_up)
+        return Allowance(told, sees_amounts(self.membership, told.budget), hours, has_room)
 
     def _by_price(self) -> list[GpuClass]:
         priced = [each for each in self.classes if self.rates.of_class(each)]

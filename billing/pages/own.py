@@ -14,6 +14,8 @@ from billing.money import Money
 from billing.queries import visible_to
 from engines.models import Instance, Volume
 from engines.states import HOLDS_GPU, InstanceState
+from tenants import access
+from tenants.access import Action
 from tenants.models import Membership
 
 HOURS_OF_A_DAY = 24
@@ -41,7 +43,8 @@ def own(membership: Membership, calendar: Calendar, *, now: datetime) -> Own:
     """Read it. Two queries at least; three more where data is stored, and of budgets what `allowances` says."""
     disks = _paused_disks(membership, calendar, now)
     total = Money.sum((each.per_day for each in disks), calendar.currency_at(now))
-    return Own(allowances(membership, now=now), disks, total)
+    left = allowances(membership, now=now) if access.may(membership, Action.LAUNCH) else []
+    return Own(left, disks, total)
 
 
 def _paused_disks(membership: Membership, calendar: Calendar, now: datetime) -> list[Disk]:

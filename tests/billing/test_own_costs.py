@@ -95,6 +95,21 @@ def test_project_is_told_where_it_leaves_less(client: Client, acme: Tenant, alic
     assert "Left of “campaign”, for the project spring" in page(client, alice, ADDRESS)
 
 
+def test_where_nothing_is_on_offer_there_are_no_hours_to_tell(client: Client, acme: Tenant, alice: User, spent: Instance) -> None:
+    budgets.make(acme, "100", name="alice's", person=alice, action="block")
+    Capacity.objects.update(slots=0)
+    assert left_for(alice) == [("alice's", "USD 56.80", {})]
+    html = page(client, alice, ADDRESS)
+    assert 'title="USD 56.80">USD 56.80' in html
+    assert "no engine can start on it" not in html
+
+
+def test_who_may_not_launch_reads_of_no_hours(client: Client, acme: Tenant, alice: User, spent: Instance) -> None:
+    budgets.make(acme, "100", name="alice's", person=alice, action="block")
+    Membership.objects.filter(user=alice).update(role="viewer")
+    assert "Left of" not in page(client, alice, ADDRESS)
+
+
 @pytest.mark.parametrize(
     ("amount", "hours", "sentence"),
     [
@@ -185,4 +200,4 @@ def test_queries_do_not_grow_with_data_and_classes(client: Client, acme: Tenant,
         set_price(gpu_class=gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         Capacity.objects.create(cluster=spent.cluster, gpu_class=gpu_class, slots=1)
     settle_due(now=NOW)
-    assert (before, count()) == (45, 45)
+    assert (before, count()) == (46, 46)
