@@ -30,6 +30,7 @@ class Group:
     address: str
     amounts: tuple[Decimal, ...]
     estimated: Decimal = _ZERO
+    mark: str = ""  # why a line rings the place; empty where it does not
 
     @property
     def total(self) -> Decimal:
@@ -108,6 +109,7 @@ class Point:
     place_x: str
     amount: Money
     estimated: Money
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,11 @@ class Line:
     limit: Money | None
     limit_y: str
     height: int = HEIGHT
+
+    @property
+    def has_marks(self) -> bool:
+        """Tell whether any place is ringed."""
+        return any(point.mark for point in self.points)
 
 
 class _Scale:
@@ -190,6 +197,7 @@ def line(name: str, groups: Sequence[Group], currency: str, *, limit: Money | No
             place_x=_percent(place * number),
             amount=Money(group.total, currency),
             estimated=Money(group.estimated, currency),
+            mark=group.mark,
         )
         for number, group in enumerate(groups)
     )

@@ -6,20 +6,27 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from billing.models import CapacityInterval
-from engines.models import Instance, PictureCount, RunFact, UseSpan
+from engines.models import Instance, InstanceEvent, PictureCount, RunFact, UseSpan
+from engines.reasons import Reason
 from engines.release.counting import tells_pictures
 from engines.release.spans import KEPT_FOR
 
+RELEASED_AFTER = timedelta(minutes=15)
+"""A run without use for so long at its end was released for it."""
 SLOTS = {"h100-80g": 1, "a100-80g": 2, "l4-24g": 3}
 
 
 def make_use(instance: Instance, *, since: datetime, now: datetime, chance: random.Random) -> None:
-    """Let people work and pause in each run that use is kept of. The instance was there from `since` to last midnight."""
+    """Let people work and pause in each run that use is kept of, and forget to end some.
+
+    The instance was there from `since` to last midnight.
+    """
     ended_at = now.replace(hour=0, minute=0, second=0, microsecond=0)
     Instance.objects.filter(pk=instance.pk).update(created_at=since, deleted_at=ended_at)
     facts = RunFact.objects.filter(instance=instance, at__gt=max(since, now - KEPT_FOR))
     ready = dict(facts.filter(kind=RunFact.Kind.READY).values_list("run_id", "at"))
     spans: list[UseSpan] = []
+    releases: list[InstanceEvent] = []
     for run_id, until in facts.filter(kind=RunFact.Kind.ENDED).values_list("run_id", "at"):
         at = ready.get(run_id, until)
         while at < until:
@@ -28,7 +35,16 @@ def make_use(instance: Instance, *, since: datetime, now: datetime, chance: rand
             spans.append(UseSpan(instance=instance, run_id=run_id, kind=kind, began_at=at, ended_at=end))
             # Mostly a cup of coffee, now and then a meeting.
             at = end + timedelta(minutes=chance.choice([4, 8, 12, 25, 95]))
+        if spans and spans[-1].run_id == run_id and until - spans[-1].ended_at >= RELEASED_AFTER:
+            wish = {
+                "kind": InstanceEvent.Kind.WISH,
+                "reason": Reason.IDLE_RELEASED,
+                "run_id": run_id,
+                "generation": instance.generation,
+            }
+            releases.append(InstanceEvent(instance=instance, at=until, **wish))
     UseSpan.objects.bulk_create(spans)
+    InstanceEvent.objects.bulk_create(releases)
     if tells_pictures(instance.engine_version):
         PictureCount.objects.bulk_create(
             PictureCount(

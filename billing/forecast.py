@@ -7,12 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from django.db.models import Q
 
 from billing import sums
 from billing.accrual import Accrued, accrued
-from billing.calendars import Calendar
+from billing.calendars import DAY, SECOND, Calendar
+from billing.hindsight import Hindsight, Past, hindsight
 from billing.models import DayRollup, UsageInterval
 from billing.models.charges import USAGE
 from billing.money import Money
@@ -21,6 +23,11 @@ from billing.rating import Cell
 from billing.spans import Recurrence, Span, span_at
 
 ZERO = Decimal(0)
+MONTHS_TRIED = 3
+"""Months that are over in which the method is tried, at most."""
+
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,25 @@ def forecast(scope: Q, calendar: Calendar, now: datetime, *, span: Span | None =
         stored_per_hour=_per_hour([each for each in lasting if each.interval.volume_id], currency),
     )
     return _told(known, project(known, span), span, Money(posted, currency), Money(estimated, currency))
+
+
+def tried(scope: Q, calendar: Calendar, now: datetime) -> Hindsight | None:
+    """Say how far off the forecast of a month was at the same part of the months before; None where too little is known.
+
+    Two queries, whatever the scope. Months in another currency than the present one tell nothing.
+    """
+    present = span_at(calendar, Recurrence.MONTH, now)
+    spans = [span_at(calendar, Recurrence.MONTH, present.starts_at - SECOND)]
+    while len(spans) < MONTHS_TRIED:
+        spans.append(span_at(calendar, Recurrence.MONTH, spans[-1].starts_at - SECOND))
+    currency = calendar.currency_at(now)
+    of_currency, since = scope & Q(currency=currency), spans[-1].first - timedelta(days=DAYS_BACK)
+    days = _by_day(of_currency, [], calendar, currency, (since, present.first - DAY))
+    if not days.used:
+        return None
+    began = since if DayRollup.objects.filter(of_currency, day__lt=since).exists() else min(days.used)
+    passed = Fraction((now - present.starts_at) // _MICROSECOND, (present.ends_at - present.starts_at) // _MICROSECOND)
+    return hindsight(Past(currency, days.posted, days.used, began), calendar, spans, passed)
 
 
 def _told(known: Known, found: Projection, span: Span, posted: Money, estimated: Money) -> Forecast:

@@ -15,6 +15,8 @@ from aigc_portal.api.schemas import CamelInput, CamelOutput
 from billing.api.asking import WindowOut, books_of
 from billing.api.shapes import plain
 from billing.insights.gathering import gather
+from billing.insights.realised import Realised
+from billing.insights.releases import METHOD
 from billing.insights.report import Active, ClassPool, IdleWaste, Pausing, Report, Sizing, TimeSharing, report
 from tenants.access_tokens.scopes import Scope
 
@@ -35,6 +37,19 @@ class TimeSharingOut(CamelOutput):
     paid_cost: str
     saved_cost: str
     rate: str | None = Field(description="Saved part of alwaysOnCost; null where nothing would have been paid.")
+    formulas: list[str]
+
+
+class RealisedOut(CamelOutput):
+    """What releases for idleness have saved: a cautious estimate, within what pausing has saved, and part of no cost."""
+
+    method: str = Field(
+        description=f"How it is counted. {METHOD}: from the end of each run until the engine was started again or deleted, or the"
+        " window ended, within the working day of the release alone (Monday to Friday, 8:00 to 20:00, in the time zone)."
+    )
+    releases: int
+    claimed_seconds: int
+    saved_cost: str
     formulas: list[str]
 
 
@@ -134,6 +149,7 @@ class InsightsOut(CamelOutput):
     currency: str
     own_only: bool
     time_sharing: TimeSharingOut | None
+    realised_savings: RealisedOut | None = Field(description="Null: idleness ended no run within the window.")
     pools: list[PoolOut] = Field(description="Empty for who sees only their own.")
     idle: IdleOut | None
     active_hours: list[ActiveOut]
@@ -160,6 +176,7 @@ def _shown(found: Report) -> InsightsOut:
         currency=known.currency,
         own_only=known.own_only,
         time_sharing=_time_sharing(found.time_sharing) if found.time_sharing else None,
+        realised_savings=_realised(found.realised) if found.realised else None,
         pools=[_pool(each) for each in found.pools],
         idle=_idle(found.waste) if found.waste else None,
         active_hours=[_active(each) for each in found.active],
@@ -175,6 +192,16 @@ def _time_sharing(found: TimeSharing) -> TimeSharingOut:
         paid_cost=plain(whole.paid),
         saved_cost=plain(whole.amount),
         rate=_number(whole.rate),
+        formulas=found.formulas,
+    )
+
+
+def _realised(found: Realised) -> RealisedOut:
+    return RealisedOut(
+        method=METHOD,
+        releases=found.releases,
+        claimed_seconds=found.seconds,
+        saved_cost=plain(found.amount),
         formulas=found.formulas,
     )
 

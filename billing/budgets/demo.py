@@ -24,7 +24,15 @@ def make_budgets(tenant: Tenant, *, now: datetime) -> int:
     wanted = [
         _wanted("The whole studio", tenant, Q(tenant=tenant), now, percent=62, action=Action.BLOCK),
         _wanted("Autumn film", tenant, Q(tenant=tenant, tag="Autumn film"), now, percent=88, tag="Autumn film"),
-        _wanted(f"{person} may try things", tenant, Q(tenant=tenant, owner=person), now, percent=45, person=person),
+        _wanted(
+            f"{person} may try things",
+            tenant,
+            Q(tenant=tenant, owner=person),
+            now,
+            percent=45,
+            person=person,
+            action=Action.BLOCK,
+        ),
     ]
     for each in wanted:
         make_budget(by=access.membership_in(owner.user, tenant.slug), wanted=each)

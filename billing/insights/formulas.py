@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from billing.insights.auto_pause import Choice
 from billing.insights.pooling import Pool
+from billing.insights.releases import Spared
 from billing.insights.right_size import Observed, Size
 from billing.insights.time_sharing import Life
 from billing.insights.waste import Waste
@@ -50,6 +51,12 @@ def pausing(found: Choice, start_seconds: int, currency: str) -> str:
     gaps = found.saved_seconds + start_seconds * found.resumes
     times = f"{gaps} s − {start_seconds} s × {found.resumes} = {found.saved_seconds} s"
     return f"T = {found.minutes} min: {times}, {_money(found.amount, currency)}"
+
+
+def releases(name: str, found: Spared, per_hour: Decimal, currency: str) -> str:
+    """p · Σ D ÷ 3600."""
+    saved = _money(amount_of(per_hour, found.seconds), currency)
+    return f"{name}: n = {found.releases}; {_plain(per_hour, currency)} × {found.seconds} s ÷ 3600 = {saved}"
 
 
 def sizing(name: str, found: Size, observed: Observed, currency: str) -> str:

@@ -13,6 +13,7 @@ from django.db.models import Exists, Max, OuterRef, Q, Sum
 
 from billing import sums
 from billing.calendars import Calendar
+from billing.insights.releases import Release
 from billing.insights.stretches import Stretch, joined, total, within
 from billing.insights.waste import Run
 from billing.models import UsageInterval
@@ -88,6 +89,7 @@ class Known:
     offered: dict[int, Decimal]  # now
     fleet: Fleet
     past: dict[int, list[PastRun]]
+    released: dict[int, list[Release]]
     stored: list[Stored]
 
     @property
@@ -124,6 +126,7 @@ def gather(membership: Membership, asked: Window, calendar: Calendar, *, now: da
     }
     of_currency = scope & Q(currency=currency)
     past = list(past_runs(window.starts_at, tenant_id=tenant.pk, owner_id=scope_of(membership)))
+    there = _there(scope, window)
     return Known(
         tenant=tenant,
         own_only=scope_of(membership) is not None,
@@ -134,8 +137,9 @@ def gather(membership: Membership, asked: Window, calendar: Calendar, *, now: da
         classes=classes,
         paid=offered | _paid(of_currency, days),
         offered=offered,
-        fleet=_fleet(scope, window, past),
+        fleet=_fleet(scope, window, past, there),
         past=_past(past, window),
+        released=_released(past, window, there),
         stored=_stored(scope, of_currency, days, calendar, now),
     )
 
@@ -146,7 +150,7 @@ def _paid(scope: Q, days: Window) -> dict[int, Decimal]:
     return {each.key[0]: round_half_even(each.amount * 3600 / each.seconds) for each in totals if each.seconds > 0}
 
 
-def _fleet(scope: Q, window: Stretch, past: list[Past]) -> Fleet:
+def _fleet(scope: Q, window: Stretch, past: list[Past], there: list[Instance]) -> Fleet:
     overlapping = Q(ends_at__isnull=True) | Q(ends_at__gt=window.starts_at)
     usage = UsageInterval.objects.exclude(kind=UsageInterval.Kind.STORAGE).filter(
         scope, overlapping, starts_at__lt=window.ends_at
@@ -155,7 +159,6 @@ def _fleet(scope: Q, window: Stretch, past: list[Past]) -> Fleet:
     billed = [row for row in rows if row.kind == UsageInterval.Kind.GPU]
     starting = [row for row in rows if row.kind == UsageInterval.Kind.STARTING]
     lengths = [Stretch(row.starts_at, row.ends_at).seconds for row in starting if row.ends_at is not None]
-    there = _there(scope, window)
     instances, off_seconds = _counted(there, window, billed)
     ran = {row.instance_id for row in billed}
     telling = {each.pk for each in there if tells_pictures(each.engine_version)}
@@ -229,6 +232,17 @@ def _past(past: list[Past], window: Stretch) -> dict[int, list[PastRun]]:
     for each in past:
         if each.run.ended_at <= window.ends_at:
             found[each.gpu_class_id].append(each.run)
+    return dict(found)
+
+
+def _released(past: list[Past], window: Stretch, there: list[Instance]) -> dict[int, list[Release]]:
+    """Return the runs that idleness ended within the window."""
+    deleted_at = {each.pk: each.deleted_at for each in there}
+    found: dict[int, list[Release]] = defaultdict(list)
+    for each in past:
+        if each.run.idle_after is not None and each.run.ended_at < window.ends_at:
+            back = [at for at in (each.run.next_at, deleted_at.get(each.instance_id)) if at is not None]
+            found[each.gpu_class_id].append(Release(each.run.ended_at, min(back, default=None)))
     return dict(found)
 
 

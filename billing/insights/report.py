@@ -12,6 +12,7 @@ from billing.insights.active_hours import per_active_hour, per_picture
 from billing.insights.auto_pause import Choice
 from billing.insights.gathering import Known, Stored
 from billing.insights.pooling import Pool, pool
+from billing.insights.realised import Realised, realised
 from billing.insights.right_size import LEAST_ACTIVE_SECONDS, Observed, Other, Size, sizes
 from billing.insights.time_sharing import Life, Saved, saved
 from billing.insights.waste import Cause, Waste, waste
@@ -132,6 +133,7 @@ class Report:
 
     known: Known
     time_sharing: TimeSharing | None
+    realised: Realised | None
     pools: list[ClassPool]
     waste: IdleWaste | None
     active: list[Active]
@@ -176,6 +178,7 @@ def report(known: Known) -> Report:
     return Report(
         known=known,
         time_sharing=_time_sharing(known, wasted) if known.priced else None,
+        realised=realised(known),
         pools=[] if known.own_only else _pools(known),
         waste=_waste(known, wasted) if has_runs or known.stored else None,
         active=[_active(known, pk, each) for pk, each in wasted.items() if each.charged],

@@ -71,14 +71,25 @@ def off_hours(bounds: Stretch, zone: str) -> list[Stretch]:
     day, last = bounds.starts_at.astimezone(place).date(), bounds.ends_at.astimezone(place).date()
     shifts = []
     while day <= last:
-        if day.weekday() < 5:
+        if _is_worked(day):
             shifts.append(_shift(day, place))
         day += timedelta(days=1)
     return rest(bounds, shifts)
 
 
+def working_day(at: datetime, zone: str) -> Stretch | None:
+    """Return 8:00 to 20:00 of the day of this moment by the clocks of the zone; None on Saturdays and Sundays."""
+    place = ZoneInfo(zone)
+    day = at.astimezone(place).date()
+    return _shift(day, place) if _is_worked(day) else None
+
+
 def _floor(at: datetime) -> datetime:
     return at - (at - _EPOCH) % BUCKET
+
+
+def _is_worked(day: date) -> bool:
+    return day.weekday() < 5
 
 
 @lru_cache(maxsize=1000)

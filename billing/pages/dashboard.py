@@ -19,12 +19,14 @@ from billing.budgets.standing import Standing
 from billing.calendars import Calendar
 from billing.dimensions import NOT_IN_MONTHS, OF_SUMS, all_of
 from billing.forecast import Forecast
+from billing.hindsight import Hindsight
 from billing.models import Charge, Meter
 from billing.money import Money
 from billing.pages.drawn import line_of_days, stacked_months
 from billing.pages.figures import Figures, booked, estimated, percent
 from billing.pages.labels import Labels
-from billing.pages.outlook import daily_limit, fullest_budget, month_ahead
+from billing.pages.outlook import daily_limit, fullest_budget, is_of_this_month, month_ahead, months_tried
+from billing.pages.own import Own, own
 from billing.pages.reasons import Reason, reasons
 from billing.pages.wanted import Wanted, last_months, preceding, until_yesterday
 from billing.periods import Month
@@ -62,7 +64,9 @@ class Dashboard:
     months: charts.Columns
     days: charts.Line
     forecast: Forecast | None
+    hindsight: Hindsight | None
     budget: Standing | None
+    own: Own | None  # of who sees their own costs alone, where the page is about all of the present month
     has_unpriced: bool
     is_empty: bool
 
@@ -98,7 +102,9 @@ def dashboard(membership: Membership, wanted: Wanted, calendar: Calendar, *, now
         months=columns,
         days=line,
         forecast=month_ahead(membership, wanted, calendar, now),
+        hindsight=months_tried(membership, wanted, calendar, now),
         budget=fullest_budget(membership, wanted, calendar, now),
+        own=own(membership, calendar, now=now) if wanted.is_own and is_of_this_month(wanted, calendar, now) else None,
         has_unpriced=_has_unpriced(membership),
         is_empty=not rows and not any(column.total for column in columns.columns),
     )

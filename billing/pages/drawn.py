@@ -1,6 +1,7 @@
 """The charts of the overview: twelve months stacked, and a line through 31 days."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db.models import Q
@@ -11,10 +12,11 @@ from billing import charts
 from billing.accrual import Accrued
 from billing.allocation import ZERO, Part, allocate
 from billing.calendars import Calendar
-from billing.money import Money
+from billing.money import Money, round_half_even
 from billing.pages.figures import booked, estimated
 from billing.pages.labels import Labels
 from billing.pages.wanted import Wanted, days_of
+from billing.unusual import Usual, usual
 from billing.windows import Window
 
 
@@ -43,10 +45,20 @@ def stacked_months(
 def line_of_days(
     scope: Q, wanted: Wanted, calendar: Calendar, window: Window, live: Sequence[Accrued], budget: Money | None
 ) -> charts.Line:
-    """Draw what each day came to, and across it what a budget leaves for one."""
+    """Draw what each day up to today came to, and across it what a budget leaves for one; days that are over may be unusual."""
     parts = allocate(scope, wanted.asked(window, step="1d"), calendar, live=live)
-    groups = [_group(part, (sum((booked(each, wanted) for each in part.allocations), ZERO),), wanted) for part in parts]
-    return charts.line("days", groups, wanted.currency, limit=budget)
+    *over, today = [_group(part, (sum((booked(each, wanted) for each in part.allocations), ZERO),), wanted) for part in parts]
+    found = usual([group.total for group in over])
+    if found is not None:
+        over = [group if found.has(group.total) else replace(group, mark=_mark(group.total, found, wanted)) for group in over]
+    return charts.line("days", [*over, today], wanted.currency, limit=budget)
+
+
+def _mark(amount: Decimal, found: Usual, wanted: Wanted) -> str:
+    times = found.times(amount)
+    if times:
+        return _("unusual: %(times)s × the usual day") % {"times": times}
+    return _("unusual: a usual day is %(amount)s") % {"amount": Money(round_half_even(found.amount), wanted.currency)}
 
 
 def _group(part: Part, amounts: tuple[Decimal, ...], wanted: Wanted) -> charts.Group:

@@ -7,7 +7,8 @@ from django.db.models import Q, QuerySet
 
 from billing.budgets.standing import Standing, standings
 from billing.calendars import Calendar
-from billing.forecast import Forecast, forecast
+from billing.forecast import Forecast, forecast, tried
+from billing.hindsight import Hindsight
 from billing.models import Budget
 from billing.money import Money, round_half_even
 from billing.pages.wanted import Wanted
@@ -19,9 +20,12 @@ from tenants.models import Membership
 
 def month_ahead(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Forecast | None:
     """Look ahead where the page is about all of the present month so far; None otherwise."""
-    if wanted.window != parse("month", calendar, now) or not _is_about_everything(wanted, calendar, now):
-        return None
-    return forecast(visible_to(membership), calendar, now)
+    return forecast(visible_to(membership), calendar, now) if is_of_this_month(wanted, calendar, now) else None
+
+
+def months_tried(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Hindsight | None:
+    """Say how far off such a look ahead was in earlier months, where there is one."""
+    return tried(visible_to(membership), calendar, now) if is_of_this_month(wanted, calendar, now) else None
 
 
 def daily_limit(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Money | None:
@@ -44,6 +48,11 @@ def _budgets(membership: Membership, wanted: Wanted, calendar: Calendar, now: da
     return Budget.objects.filter(
         about, tenant=membership.tenant_id, tag="", gpu_class=None, active=True, currency=wanted.currency
     )
+
+
+def is_of_this_month(wanted: Wanted, calendar: Calendar, now: datetime) -> bool:
+    """Tell whether the page is about all of the present month so far."""
+    return wanted.window == parse("month", calendar, now) and _is_about_everything(wanted, calendar, now)
 
 
 def _is_about_everything(wanted: Wanted, calendar: Calendar, now: datetime) -> bool:

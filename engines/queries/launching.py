@@ -117,6 +117,11 @@ def class_options(standing: Standing, version: EngineVersion, volume: Volume | N
     return sorted(options, key=lambda option: (bool(option.refusal), option.gpu_class.memory_mib, option.gpu_class.cpu_millis))
 
 
+def offered_classes() -> list[GpuClass]:
+    """Return the classes of which some enabled cluster has slots, whatever engine is to run on them; one query."""
+    return list(GpuClass.objects.filter(hidden=False, capacities__slots__gt=0, capacities__cluster__enabled=True).distinct())
+
+
 def usable_class(membership: Membership, version: EngineVersion, volume: Volume | None, slug: str) -> GpuClass | None:
     """Return the class if `class_options` would offer it, limits aside; two queries, or four of a shared one in a pool."""
     found = GpuClass.objects.filter(hidden=False, slug=slug).first()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Max, Min, Q
 from django.db.models.expressions import RawSQL
@@ -24,6 +25,7 @@ class Past(NamedTuple):
     gpu_class_id: int
     run_id: str
     run: Run
+    instance_id: UUID
 
 
 @dataclass
@@ -96,7 +98,7 @@ def past_runs(
             last_use = max((span.ended_at for span in uses), default=row["ready"])
             idle_after = row["ended"] - last_use if row["run_id"] in idle_ends else None
             run = Run(row["ready"], row["ended"], uses, idle_after, following)
-            yield Past(row["gpu_class_id"], row["run_id"], run)
+            yield Past(row["gpu_class_id"], row["run_id"], run, row["instance_id"])
 
 
 def _one_of(run_ids: list[str]) -> RawSQL:

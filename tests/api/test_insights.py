@@ -6,7 +6,8 @@ from decimal import Decimal
 import time_machine
 
 from billing.operations import set_price, settle
-from engines.models import Cluster, GpuClass, Instance, UseSpan
+from engines.models import Cluster, GpuClass, Instance, InstanceEvent, UseSpan
+from engines.reasons import Reason
 from engines.states import InstanceState
 from tenants.models import Tenant, User
 from tests import factories
@@ -31,6 +32,10 @@ def test_the_figures_of_the_page(
         settle(instance.pk, now=NOW)
         used = {"began_at": moment("2026-03-10T10:00:00"), "ended_at": moment("2026-03-10T10:59:00")}
         UseSpan.objects.create(instance=instance, run_id="a", kind="user", **used)
+        assert alices("GET", f"{PATH}?window=today").json()["realisedSavings"] is None
+        InstanceEvent.objects.create(
+            instance=instance, kind="wish", reason=Reason.IDLE_RELEASED, run_id="a", at=NOW, generation=1
+        )
         found = alices("GET", f"{PATH}?window=today").json()
         assert alices("GET", f"{PATH}?window=nonsense").status_code == 400
         assert alices("GET", f"{PATH}?window=2025-01-01,2025-02-01").status_code == 400
@@ -45,6 +50,10 @@ def test_the_figures_of_the_page(
         "7.500000000",
         {"cause": "tail", "seconds": 10800, "cost": "7.500000000"},
     )
+    assert found["realisedSavings"] == {
+        "method": "until-next-start-within-working-day", "releases": 1, "claimedSeconds": 21600, "savedCost": "15.000000000",
+        "formulas": [f"{gpu_class.name}: n = 1; 2.50 × 21600 s ÷ 3600 = USD 15.00"],
+    }  # fmt: skip
     [active] = found["activeHours"]
     assert (active["costPerActiveHour"], active["pictures"], active["costPerPicture"]) == ("10.000000000", None, None)
     pausing = found["autoPause"]

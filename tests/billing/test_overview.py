@@ -369,7 +369,7 @@ def test_queries_do_not_grow(client: Client, anna: User, books: Instance, make_r
         set_price(gpu_class=another.gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         ran(another, "2026-03-09T09:00", "2026-03-09T09:10")
         ran(another, "2026-03-10T09:00")
-    assert (before, count()) == (24, 24)
+    assert (before, count()) == (26, 26)
 
 
 def test_reasons_add_up_to_the_difference(client: Client, anna: User, acme: Tenant, h100: GpuClass, books: Instance) -> None:
@@ -409,6 +409,19 @@ def test_end_of_the_month_is_told_of_all_of_the_present_one(client: Client, anna
         assert board_of(anna, **asked).forecast is None
 
 
+def test_how_far_off_it_was_is_told_beside_it(client: Client, anna: User, books: Instance) -> None:
+    assert board_of(anna).hindsight is None  # nothing was used yet on the first of February
+    ran(books, "2026-01-31T08:00", "2026-01-31T09:00")
+    found = board_of(anna).hindsight
+    # As far as February was by its ninth: 5.00 is spent, and to come are three Thursdays at 5.00 and three Saturdays at 1.25.
+    assert found is not None
+    assert found.formulas == ["2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %"]
+    html = page(client, anna, "/acme/costs/")
+    assert "When as much of last month was over, what was likely by its end was 216.7 % off." in html
+    assert "2026-02: |USD 23.75 − USD 7.50| ÷ USD 7.50 = 216.7 %" in html
+    assert board_of(anna, window="7d").hindsight is None
+
+
 def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice: User, acme: Tenant, books: Instance) -> None:
     def plan(name: str, amount: str, **fields: object) -> None:
         defaults = {"currency": "USD", "thresholds": [100], "made_by": anna, "recurrence": "month"}
@@ -434,6 +447,22 @@ def test_tightest_budget_lies_across_the_days(client: Client, anna: User, alice:
     assert (fullest.budget.name, fullest.used_percent) == ("a day", 51)
     assert "Budget: a day" in html
     assert "Budget: " not in page(client, anna, "/acme/costs/?user=alice")
+
+
+def test_unusual_days_are_ringed_and_said(client: Client, anna: User, make_running: Callable[..., Instance]) -> None:
+    poster = make_running(name="poster")
+    for day in range(9, 28):  # 10 to 28 minutes; of all 30 days that are over, the median is 14.5
+        ran(poster, f"2026-02-{day:02}T08:00", f"2026-02-{day:02}T08:{day + 1}:00")
+    assert not board_of(anna).days.has_marks
+    ran(poster, "2026-03-08T08:00", "2026-03-08T12:00")
+    ran(poster, "2026-03-10T01:00", "2026-03-10T12:00")  # today
+    marks = {point.title: point.mark for point in board_of(anna).days.points if point.mark}
+    assert marks == {"2026-03-08": "unusual: 16.6 × the usual day"}
+    html = page(client, anna, "/acme/costs/")
+    assert html.count("chart__ring") == 2  # the day, and the legend
+    assert "2026-03-08: USD 10.00, unusual: 16.6 × the usual day" in html
+    assert 'data-lines="USD 10.00&#10;unusual: 16.6 × the usual day"' in html
+    assert '2026-03-08</a> <span class="tag">unusual: 16.6 × the usual day</span>' in html
 
 
 def test_tabs_are_those_that_one_may_open(client: Client, alice: User, books: Instance) -> None:

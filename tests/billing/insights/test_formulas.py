@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from billing.insights.active_hours import per_active_hour, per_picture
 from billing.insights.auto_pause import best, choices_for, curve
 from billing.insights.pooling import peak, pool
+from billing.insights.releases import Release, Spared, spared
 from billing.insights.right_size import Observed, Other, sizes
 from billing.insights.stretches import Stretch, active, joined, off_hours, rest, total, within
 from billing.insights.time_sharing import Life, saved
@@ -255,3 +256,48 @@ def test_a_moment_is_active_for_its_five_minutes() -> None:
     assert active([stretch(4, 6), stretch(10, 10)], bounds) == [stretch(0, 15)]
     assert active([stretch(-3, -1), stretch(62, 63)], bounds) == []
     assert active([stretch(58, 70)], bounds) == [stretch(55, 60)]
+
+
+# --- Releases for idleness: the week of Monday, 9 March 2026 --------------------------------------------------------------
+
+WEEK = Stretch(datetime(2026, 3, 9, tzinfo=UTC), datetime(2026, 3, 16, tzinfo=UTC))
+
+
+def at(day: int, hour: float) -> datetime:
+    return datetime(2026, 3, day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+@pytest.mark.parametrize(
+    ("released_at", "back_at", "hours"),
+    [
+        (at(9, 14), at(9, 15.5), 1.5),  # until the next start
+        (at(9, 14), at(10, 9), 6),  # until 20:00 of the same day
+        (at(9, 14), None, 6),
+        (at(9, 20), None, 0),
+        (at(9, 21), at(9, 22), 0),
+        (at(10, 3), None, 12),  # from 8:00
+        (at(10, 3), at(10, 7), 0),
+        (at(10, 3), at(10, 9), 1),
+        (at(14, 11), None, 0),  # a Saturday
+        (at(13, 19.5), at(16, 9), 0.5),  # a Friday
+    ],
+)
+def test_a_release_is_claimed_within_its_working_day(released_at: datetime, back_at: datetime | None, hours: float) -> None:
+    assert spared([Release(released_at, back_at)], WEEK, "UTC") == Spared(1, int(hours * HOUR))
+
+
+def test_nothing_is_claimed_beyond_the_window() -> None:
+    until_noon = Stretch(WEEK.starts_at, at(9, 12))
+    assert spared([Release(at(9, 10), None), Release(at(9, 10), at(9, 18))], until_noon, "UTC") == Spared(2, 4 * HOUR)
+
+
+def test_working_days_are_those_of_the_time_zone() -> None:
+    """19:00 in Shanghai is 11:00 in UTC; Monday 23:00 in UTC is Tuesday 7:00 there, which begins an hour later."""
+    releases = [Release(at(9, 11), None), Release(at(9, 23), at(10, 2))]
+    assert spared(releases, WEEK, "Asia/Shanghai") == Spared(2, 3 * HOUR)
+
+
+def test_a_working_day_is_twelve_hours_when_clocks_change() -> None:
+    """In Berlin the last Sunday of March is short; on the Monday after it 8:00 is 6:00 in UTC."""
+    month = Stretch(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+    assert spared([Release(at(30, 5), None)], month, "Europe/Berlin") == Spared(1, 12 * HOUR)

@@ -17,7 +17,8 @@ from billing.insights.waste import Cause
 from billing.models import Price
 from billing.operations import set_price, set_storage_price, settle, settle_due
 from billing.windows import parse
-from engines.models import Engine, EngineVersion, GpuClass, IdleRule, Instance, PictureCount, UseSpan, VolumeFact
+from engines.models import Engine, EngineVersion, GpuClass, IdleRule, Instance, InstanceEvent, PictureCount, UseSpan, VolumeFact
+from engines.reasons import Reason
 from tenants.models import Membership, Tenant, User
 from tests import factories
 from tests.billing.facts import BEGINNING, moment, record
@@ -121,6 +122,51 @@ def test_a_team_s_own_rule_is_the_one_in_force(poster: Instance, anna: User, acm
     assert getattr(found_by(anna, acme).pausing, "present_minutes", None) == 7
     IdleRule.objects.update(exempt=True, author=IdleRule.Author.OPERATOR)
     assert getattr(found_by(anna, acme).pausing, "present_minutes", 0) is None
+
+
+def was_released(instance: Instance, run_id: str) -> None:
+    InstanceEvent.objects.create(instance=instance, kind="wish", reason=Reason.IDLE_RELEASED, run_id=run_id, at=NOW, generation=1)
+
+
+def test_releases_for_idleness_have_saved_what_came_after(poster: Instance, anna: User, acme: Tenant, client: Client) -> None:
+    assert found_by(anna, acme).realised is None  # somebody paused it
+    assert "Saved by releasing idle engines" not in page(client, anna)
+    was_released(poster, "a")
+    found = found_by(anna, acme).realised
+    assert found is not None
+    assert (found.releases, found.seconds, found.amount) == (1, 6 * HOUR, Decimal(15))
+    assert found.formulas == ["H100: n = 1; 2.50 × 21600 s ÷ 3600 = USD 15.00"]
+    html = page(client, anna)
+    assert '<data value="15.000000000" title="USD 15.00"><span class="total">USD 15.00</span>' in html
+    assert "H100: n = 1; 2.50 × 21600 s ÷ 3600 = USD 15.00" in html
+    ran(poster, "b", "2026-03-10T15:30:00", "2026-03-10T15:40:00", "2026-03-10T16:00:00")
+    again = found_by(anna, acme).realised
+    assert again is not None
+    assert again.seconds == 90 * 60  # until it was started
+    assert found_by(anna, acme, "2026-03-01,2026-03-10").realised is None
+
+
+def test_releases_are_claimed_until_the_engine_was_deleted(poster: Instance, anna: User, acme: Tenant) -> None:
+    was_released(poster, "a")
+    Instance.objects.filter(pk=poster.pk).update(state="deleted", deleted_at=moment("2026-03-10T15:00:00"))
+    found = found_by(anna, acme).realised
+    assert found is not None
+    assert (found.seconds, found.amount) == (HOUR, Decimal("2.5"))
+
+
+def test_members_claim_their_own_releases(
+    poster: Instance, make_running: Callable[..., Instance], anna: User, alice: User, acme: Tenant
+) -> None:
+    flyer = make_running(name="flyer", owner=anna)
+    there_since(flyer, "2026-03-10T00:00:00")
+    ran(flyer, "b", "2026-03-10T12:59:00", "2026-03-10T13:00:00", "2026-03-10T19:00:00")
+    for instance, run_id in ((poster, "a"), (flyer, "b")):
+        was_released(instance, run_id)
+    own, everybody = (found_by(user, acme).realised for user in (alice, anna))
+    assert own is not None
+    assert everybody is not None
+    assert (own.releases, own.seconds) == (1, 6 * HOUR)
+    assert (everybody.releases, everybody.seconds) == (2, 7 * HOUR)
 
 
 def test_pools_are_those_of_all(
@@ -294,6 +340,7 @@ def test_queries_do_not_grow_with_instances(
         there_since(other, "2026-03-09T20:00:00")
         ran(other, f"b{number}", "2026-03-10T09:58:00", "2026-03-10T10:00:00", "2026-03-10T14:00:00")
         used(other, f"b{number}", ("2026-03-10T10:00:00", "2026-03-10T10:29:00"))
+        was_released(other, f"b{number}")
     with CaptureQueriesContext(connection) as many:
         found_by(anna, acme)
     assert len(many) == len(few) <= 22
