@@ -24,6 +24,14 @@ class NotAWindow(ValueError):
     """The text names no whole days of the calendar, too many, or such as are too far off."""
 
 
+class EndsBeforeItBegins(NotAWindow):
+    """The last of the days is before the first."""
+
+
+class TooManyDays(NotAWindow):
+    """More days than `LONGEST`."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
     """Days of a calendar, both included."""
@@ -59,7 +67,11 @@ def parse(text: str, calendar: Calendar, now: datetime) -> Window:
         window = _pair(text, calendar) if "," in text else _named(text, calendar.day_of(now))
     except (OverflowError, ValueError) as error:
         raise NotAWindow(text) from error
-    if not 1 <= window.length <= LONGEST or window.first < EARLIEST or window.last > LATEST:
+    if window.length < 1:
+        raise EndsBeforeItBegins(text)
+    if window.length > LONGEST:
+        raise TooManyDays(text)
+    if window.first < EARLIEST or window.last > LATEST:
         raise NotAWindow(text)
     return window
 

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import DecimalField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,11 +16,13 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.admin.cockpit import Cockpit
 from billing.admin.price_lists import PriceLists
 from billing.models import BillingPeriod, Charge, Price, UsageInterval
 from billing.pricing import set_price, set_storage_price
+from billing.typed_amounts import TypedAmount
 from tenants.access import operator_may
 from tenants.models import User
 from tenants.read_only import ReadOnlyAdmin
@@ -46,6 +48,7 @@ class PriceAdmin(PriceLists, BookAdmin):
     list_select_related = ("gpu_class", "tenant", "created_by")
     search_fields = ("gpu_class__name", "tenant__name")
     autocomplete_fields = ("gpu_class", "tenant")
+    formfield_overrides = {DecimalField: {"form_class": TypedAmount, "widget": UnfoldAdminTextInputWidget}}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return operator_may(request.user, "billing.add_price")

@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.accounts import calendar_of
 from billing.money import PLACES, Money
 from billing.periods import Month
 from billing.price_lists import price_lists, what_if
 from billing.pricing import LIMIT
+from billing.typed_amounts import TypedAmount
 from engines.models import GpuClass
 from tenants.access import operator_may
 from tenants.models import Tenant
@@ -58,12 +59,12 @@ class WhatIfForm(forms.Form):
         empty_label=gettext_lazy("all charged at the list price"),
         widget=UnfoldAdminSelectWidget,
     )
-    per_hour = forms.DecimalField(
+    per_hour = TypedAmount(
         label=gettext_lazy("Price per hour"),
         min_value=0,
         max_value=LIMIT,
         decimal_places=PLACES,
-        widget=UnfoldAdminDecimalFieldWidget,
+        widget=UnfoldAdminTextInputWidget,
     )
     month = forms.RegexField(
         label=gettext_lazy("Month"), regex=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", widget=UnfoldAdminTextInputWidget

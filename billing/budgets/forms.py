@@ -11,6 +11,7 @@ from billing.budgets.operations import GRACE_LIMIT, Wanted
 from billing.models import Budget
 from billing.models.budgets import NAME_LENGTH
 from billing.money import minor_digits
+from billing.typed_amounts import TypedAmount
 from engines.models import GpuClass
 from engines.models.run import TAG_LENGTH
 from tenants.models import Tenant, User
@@ -41,7 +42,7 @@ class BudgetForm(forms.Form):
     gpu_class = forms.ModelChoiceField(
         label=_("GPU class"), queryset=GpuClass.objects.all(), required=False, empty_label=_("Choose…")
     )
-    amount = forms.DecimalField(label=_("Amount"), max_digits=12, decimal_places=3)
+    amount = TypedAmount(label=_("Amount"))
     recurrence = forms.ChoiceField(label=_("Begins anew"), choices=Budget.Recurrence.choices)
     thresholds = forms.CharField(
         label=_("Tell people at, per cent"), max_length=60, initial="50, 80, 100", help_text=_("Each once in a period.")

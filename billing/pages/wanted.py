@@ -16,7 +16,7 @@ from billing.calendars import DAY, Calendar
 from billing.dimensions import Condition, Conditions, NotAFilter, UnknownDimension, read_filter, write_filter
 from billing.models import Charge
 from billing.periods import Month
-from billing.windows import NotAWindow, Window, parse
+from billing.windows import LONGEST, EndsBeforeItBegins, NotAWindow, TooManyDays, Window, parse
 
 DIMENSIONS: Mapping[str, str] = {
     "user": "user",
@@ -192,15 +192,21 @@ def _window(given: Mapping[str, str], calendar: Calendar, now: datetime, errors:
     text = given.get("window", "month")
     try:
         found = parse(text, calendar, now)
-    except NotAWindow:
-        errors["window"] = _("“%(window)s” names no days. Write, for example, month, 7d or 2026-03-01,2026-04-01.") % {
-            "window": text
-        }
+    except NotAWindow as error:
+        errors["window"] = _no_window(error, text)
         return None
     if found.first > calendar.day_of(now):
         errors["window"] = _("These days are still to come.")
         return None
     return found
+
+
+def _no_window(error: NotAWindow, text: str) -> str:
+    if isinstance(error, TooManyDays):
+        return _("At most %(days)d days can be shown at once.") % {"days": LONGEST}
+    if isinstance(error, EndsBeforeItBegins):
+        return _("The last of these days is before the first.")
+    return _("“%(window)s” names no days. Write, for example, month, 7d or 2026-03-01,2026-04-01.") % {"window": text}
 
 
 def _conditions(given: Mapping[str, str], errors: dict[str, str]) -> Conditions:
@@ -217,5 +223,5 @@ def _conditions(given: Mapping[str, str], errors: dict[str, str]) -> Conditions:
     except UnknownDimension as error:
         errors["filter"] = _("Costs cannot be told apart by “%(name)s”.") % {"name": error.name}
     except NotAFilter:
-        errors["filter"] = _('“%(filter)s” is no filter. Write, for example, gpu_class:"h100"+tag!:"".') % {"filter": text}
+        errors["filter"] = _('“%(filter)s” is no filter. Write, for example, gpu_class:"h100"+project!:"".') % {"filter": text}
     return ()

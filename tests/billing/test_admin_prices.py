@@ -1,5 +1,6 @@
 """Operators enter prices and look at the books."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -49,11 +50,20 @@ def test_a_price_of_one_tenant_stands_beside_the_list_price(operator, gpu_class,
     }
 
 
-@pytest.mark.parametrize("per_hour", ["-1", "NaN", "0.0000000001", ""])
+@pytest.mark.parametrize("per_hour", ["-1", "NaN", "0.0000000001", "", "1,50", "1.234,50"])
 def test_impossible_prices_are_refused_in_the_form(operator, gpu_class, per_hour):
     refused = operator.post(reverse(ADD), entered(gpu_class, per_hour, NOON))
     assert set(refused.context["adminform"].form.errors) == {"per_hour"}
     assert not Price.objects.exists()
+
+
+def test_prices_are_typed_as_text(operator):
+    """A browser's number field makes 150 of what is typed as 1,50."""
+    pages = [operator.get(reverse(name)).content.decode() for name in (ADD, "admin:billing_price_lists")]
+    assert [re.findall(r'<input type="(\w+)" name="(\w*per_hour)"', page) for page in pages] == [
+        [("text", "per_hour"), ("text", "list_per_hour")],
+        [("text", "per_hour")],
+    ]
 
 
 def test_a_tenant_s_own_price_is_in_its_own_currency(operator, gpu_class, acme):

@@ -77,6 +77,11 @@ def test_what_is_typed_becomes_a_budget_and_is_there_to_be_changed(finance: Clie
         ({"scope": "gpu_class"}, "Choose a GPU class."),
         ({"amount": "-1"}, "An amount is above 0"),
         ({"amount": "1.005"}, "has at most 2 decimals"),
+        ({"amount": "1,50"}, "with a point before the decimals"),
+        ({"amount": "1,234.50"}, "nothing between thousands"),
+        ({"amount": "NaN"}, "Write it in digits"),
+        ({"amount": "9" * 40}, "An amount is above 0 and below a thousand million."),
+        ({"amount": "1e-400"}, "has at most 2 decimals"),
         ({"thresholds": "half"}, "Whole numbers between commas"),
         ({"thresholds": "0"}, "between 1 and 1000 per cent"),
         ({"basis": "forecast"}, "A forecast can only be told"),
@@ -90,7 +95,13 @@ def test_a_refusal_keeps_what_was_typed(change: dict[str, str], sentence: str, f
     assert answer.status_code == 422
     assert sentence in page
     assert f'value="{(TYPED | change)["name"]}"' in page
+    assert f'value="{(TYPED | change)["amount"]}"' in page
     assert Budget.objects.count() == 1
+
+
+def test_an_amount_is_typed_as_text(finance: Client) -> None:
+    """A browser's number field makes 150 of what is typed as 1,50."""
+    assert '<input type="text" name="amount" inputmode="decimal"' in shown(finance, "/acme/costs/budgets/new/")
 
 
 def test_members_read_per_cent_and_money_of_their_own_alone(finance: Client, acme: Tenant, alice: User) -> None:
