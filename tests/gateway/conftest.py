@@ -24,6 +24,7 @@ from tests import driving, factories
 from tests.gateway.driving import Gateway, end, run, run_uvicorn, wait_for_port
 from tests.gateway.tab import Tab
 from tests.stack import free_port
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +62,7 @@ def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFa
         started.append((caddy, port, logs / "caddy.log"))
         for process, its_port, log in started:
             wait_for_port(its_port, process, log)
-        yield Gateway(
+        gateway = Gateway(
             port=port,
             upstream=f"127.0.0.1:{upstream_port}",
             caddy=caddy,
@@ -70,6 +71,9 @@ def gateway_processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFa
             free_engine_port=free_engine_port,
             data_dir=Path(os.environ["AIGC_DATA_DIR"]),
         )
+        # What listens may not have asked its first question yet.
+        wait_until(lambda: gateway.send(f"nobody.{gateway.domain}").status < 500, seconds=60)
+        yield gateway
     finally:
         for process, _port, _log in reversed(started):
             end(process)

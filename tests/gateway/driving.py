@@ -103,7 +103,7 @@ class Gateway:
     def begin(self, instance: Instance, path: str = "/") -> tuple[str, str]:
         """The nonce cookie, and the path on the portal that the visitor is sent to."""
         answer = self.visit(instance, path)
-        assert answer.status == 302
+        assert answer.status == 302, (answer.status, answer.body[:500])
         portal = urlsplit(answer["Location"])
         assert portal.netloc == self.portal_host
         return f"{NONCE}={answer.set_cookies[NONCE]}", f"{portal.path}?{portal.query}"

@@ -60,6 +60,7 @@ def test_a_cut_stream_goes_on_where_it_was(double, adapter, make_spec, watch):
     spec, stream = make_spec(), watch()
     launch(adapter, spec)
     until(stream, spec.name, Phase.READY)
+    wait_for(lambda: double.watches() == 5)
     mark = len(double.calls)
     assert double.drop_watches() == 5
     adapter.stop(spec.ref, epoch=1, grace_seconds=1)
@@ -86,6 +87,7 @@ def test_a_stream_that_fell_silent_is_opened_anew(double, adapter, make_spec, wa
     spec, stream = make_spec(), watch()
     launch(adapter, spec)
     until(stream, spec.name, Phase.READY)
+    wait_for(lambda: double.watches() == 5)
     assert double.silence_watches() == 5
     adapter.stop(spec.ref, epoch=1, grace_seconds=1)
     until(stream, spec.name, Phase.GONE)
