@@ -60,10 +60,9 @@ def make_use(instance: Instance, *, since: datetime, now: datetime, chance: rand
 
 
 def make_capacity(instances: list[Instance], *, since: datetime, now: datetime) -> None:
-    """Let there have been slots for them until last midnight."""
-    ended_at = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Let there have been slots for them until now."""
     there = Instance.objects.filter(pk__in=[each.pk for each in instances]).order_by().values_list("cluster_id", "gpu_class_id")
     for cluster_id, gpu_class_id, slug in there.annotate(slug=F("gpu_class__slug")).distinct():
         CapacityInterval.objects.create(
-            cluster_id=cluster_id, gpu_class_id=gpu_class_id, slots=SLOTS[slug], starts_at=since, ends_at=ended_at
+            cluster_id=cluster_id, gpu_class_id=gpu_class_id, slots=SLOTS[slug], starts_at=since, ends_at=now
         )

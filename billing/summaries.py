@@ -111,6 +111,16 @@ class MonthSummary:
         """The part of it that is not charged yet."""
         return Money.sum((row.estimated for row in self.rows), self.total.currency)
 
+    @property
+    def others_total(self) -> Money:
+        """What storage and what was entered come to."""
+        return self.total - self.gpu_total
+
+    @property
+    def others_estimated(self) -> Money:
+        """The part of it that is not charged yet."""
+        return self.estimated - self.gpu_estimated
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceMonth:

@@ -57,6 +57,11 @@ def test_lines_add_up_to_the_amount(client: Client, anna: User, poster: Instance
     assert "2026-03-10 12:20:30 UTC" in html
 
 
+def test_small_screens_keep_the_amount(client: Client, anna: User, poster: Instance) -> None:
+    heads = re.findall(r'<th scope="col"(?: class="([a-z ]+)")?>([^<]+)</th>', page(client, anna, "/acme/costs/lines/"))
+    assert [head for classes, head in heads if "wide" not in classes] == ["Line", "From (UTC)", "What", "Amount"]
+
+
 def test_lines_of_a_filter(client: Client, anna: User, poster: Instance, flyer: Instance) -> None:
     assert values(page(client, anna, "/acme/costs/lines/?user=anna")) == ["0.416666667"] * 2
     assert values(page(client, anna, f"/acme/costs/lines/?instance={poster.slug}&window=lastmonth")) == [

@@ -74,7 +74,7 @@ def test_owner_sees_everybody_by_instance_and_user(client: Client, anna: User, p
     assert values(html) == [
         "7.104166667",  # all of it
         *("6.687500000", "0.416666667", "7.104166667"),  # poster, flyer, total
-        *("6.687500000", "0.416666667"),  # alice, anna
+        *("6.687500000", "0.416666667", "7.104166667"),  # alice, anna, total
     ]
     assert "2026-03-10 12:20:30 UTC" in html
     assert "of which USD 0.85 estimated" in html
@@ -136,6 +136,7 @@ def test_lines_print_their_formula_and_add_up(client: Client, alice: User, poste
     assert sum(map(Decimal, lines)) == Decimal(total)
     assert "1200 s × USD 2.50 ÷ 3600 s" in html
     assert "USD 0.833333333" in html
+    assert html.index("<h1>") < html.index('class="tabs"'), "as on all other pages of costs"
 
 
 def test_time_without_a_price_is_said_and_not_counted(
@@ -145,7 +146,7 @@ def test_time_without_a_price_is_said_and_not_counted(
     record(unpriced, "ready", moment("2026-03-10T10:00:00"))
     settle(unpriced.pk, now=moment(NOW))
     html = page(client, anna)
-    assert values(html) == ["0.000000000", "0.000000000"]  # the grand total and the table's
+    assert values(html) == ["0.000000000"] * 3  # the grand total and those of the tables
     assert html.count(">no price<") == 1
     assert html.count("2:20:30 without a price") == 2
     assert "2:20:30 (h:mm:ss) of use has no price yet" in html

@@ -193,7 +193,9 @@ def test_members_learn_of_their_own(
     assert own is not None
     assert everybody is not None
     assert (own.runs, everybody.runs) == (1, 2)
+    assert "<h1>My costs</h1>" in page(client, alice)
     assert "your own" in page(client, alice)
+    assert "<h1>Costs</h1>" in page(client, anna)
     assert "Pooling" not in page(client, alice)
     assert "Pooling" in page(client, anna)
 
