@@ -9,6 +9,9 @@ from billing.money import Money, round_half_even
 from billing.pages.wanted import Wanted
 from billing.sums import SECONDS_OF_UNIT_HOUR
 
+MOST_PERCENT = 1000
+"""Beside next to nothing, such as what rounding came to, a number of per cent says nothing."""
+
 
 @dataclass(slots=True)
 class Figures:
@@ -42,8 +45,11 @@ class Figures:
 
     @property
     def change(self) -> Decimal | None:
-        """The same in percent with one decimal; None where there was nothing before."""
-        return percent(self.before - self.previous, self.previous) if self.previous > 0 else None
+        """The same in percent with one decimal; None where there was nothing before, or next to nothing."""
+        if self.previous <= 0:
+            return None
+        found = percent(self.before - self.previous, self.previous)
+        return found if abs(found) < MOST_PERCENT else None
 
     @property
     def gpu_hours(self) -> Decimal:

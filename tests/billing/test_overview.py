@@ -20,6 +20,7 @@ from billing.models import BillingPeriod, Budget, Charge
 from billing.money import Money
 from billing.operations import add_credit, close_period, set_price, set_storage_price, set_terms, settle, settle_due
 from billing.pages.dashboard import Dashboard, dashboard
+from billing.pages.figures import Figures
 from billing.pages.wanted import read
 from billing.queries import visible_to
 from engines.models import GpuClass, Instance, VolumeFact
@@ -495,3 +496,19 @@ def test_tables_beside_the_charts_have_every_digit(client: Client, anna: User, b
         *("USD 7.50", "USD 0.00", "USD 0.00", "USD 7.50"),  # February: H100, the credit, estimated, all
         *("USD 7.916666667", "USD -1.50", "USD 0.854166667", "USD 7.270833334"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("previous", "before", "change"),
+    [
+        ("100", "110", "10.0"),
+        ("100", "0", "-100.0"),
+        ("0.001", "-12", None),
+        ("0", "5", None),
+        ("1", "10.99", "999.0"),
+        ("1", "11", None),
+    ],
+)
+def test_a_change_is_told_where_it_says_something(previous: str, before: str, change: str | None) -> None:
+    found = Figures("USD", previous=Decimal(previous), before=Decimal(before)).change
+    assert found == (None if change is None else Decimal(change))

@@ -88,9 +88,13 @@ def test_a_forgotten_password(browser, alice):
     answer = browser.post("/accounts/password/reset/", {"email": "alice@example.org"})
     assert answer["Location"] == "/accounts/password/reset/done/"
     [message] = mail.outbox
-    assert message.subject.startswith("[AIGC Portal] ")
+    assert message.subject == "[AIGC Portal] Set a new password"
+    assert "Somebody has asked for a new password of alice" in message.body
     form = browser.get(link_in(message), follow=True)
-    browser.post(form.request["PATH_INFO"], {"password1": NEW, "password2": NEW})
+    assert "A new password signs you out everywhere else." in form.content.decode()
+    done = browser.post(form.request["PATH_INFO"], {"password1": NEW, "password2": NEW}, follow=True)
+    assert "Your password is changed" in done.content.decode()
+    assert "This link does not hold any more" in browser.get(link_in(message), follow=True).content.decode()
     browser.post("/accounts/login/", {"login": "alice", "password": NEW})
     assert is_signed_in(browser)
     assert "account.password_reset" in kinds()
