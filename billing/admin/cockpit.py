@@ -45,13 +45,15 @@ class Cockpit(ModelAdmin):
             raise PermissionDenied
         now = timezone.now()
         months = [Month.of(day) for day in BillingPeriod.objects.order_by("-month").values_list("month", flat=True).distinct()]
-        month = _asked(request.GET.get("month", ""), months, Month.of(now.date()).preceding)
+        asked = request.GET.get("month", "")
+        month = _asked(asked, months, Month.of(now.date()).preceding)
         periods = BillingPeriod.objects.filter(month=month.first_day).select_related("tenant", "closed_by")
         page = Paginator(periods.order_by("tenant__name", "pk"), PAGE).get_page(request.GET.get("page"))
         verified = request.GET.get("verify") == "1"
         context: dict[str, Any] = {
             "title": _("Closing of months"),
             "month": month,
+            "not_there": "" if asked == str(month) else asked,
             "months": months[:MONTHS],
             "page": page,
             "standings": standings(page.object_list, now=now, verified=verified),

@@ -20,7 +20,7 @@ USUAL = "30d"
 
 @login_required
 def insights(request: PortalRequest, tenant_slug: str) -> HttpResponse:
-    """Show what use tells about costs, for one of four windows; what the address asks for otherwise is the usual one."""
+    """Show what use tells about costs, for one of four windows; whoever asks for another is told, and shown the usual one."""
     membership = member(request, tenant_slug)
     now, asked = timezone.now(), request.GET.get("window", USUAL)
     chosen = asked if asked in WINDOWS else USUAL
@@ -36,6 +36,7 @@ def insights(request: PortalRequest, tenant_slug: str) -> HttpResponse:
         "own_only": queries.scope_of(membership) is not None,
         "windows": [(name, labels[name], name == chosen) for name in WINDOWS],
         "window": window,
+        "not_offered": "" if asked == chosen else asked,
         "zone": calendar.period_at(now).time_zone,
         "known": known,
         "found": found,

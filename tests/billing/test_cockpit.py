@@ -63,7 +63,10 @@ def test_cockpit_shows_the_month_before(march: BillingPeriod, client: Client, cl
     assert "not verified" in html
     assert address(march) in html
     assert ">right<" in client.get(COCKPIT + "?verify=1").content.decode()
-    assert "2026-03" in client.get(COCKPIT + "?month=1999-01&page=9").content.decode()
+    assert "No account has the month" not in html
+    assert (
+        "No account has the month “1999-01”: this is 2026-03." in client.get(COCKPIT + "?month=1999-01&page=9").content.decode()
+    )
 
 
 def test_closing_is_confirmed_and_recorded(march: BillingPeriod, client: Client, closer: User) -> None:

@@ -302,7 +302,9 @@ def test_engines_that_cannot_say_are_named(poster: Instance, anna: User, client:
 
 @pytest.mark.parametrize("window", ["7d", "30d", "month", "lastmonth", "nonsense", ""])
 def test_nothing_to_learn_from_is_said(window: str, anna: User, acme: Tenant, client: Client) -> None:
-    assert "There is nothing to learn from yet" in page(client, anna, f"?window={window}")
+    html = page(client, anna, f"?window={window}")
+    assert "There is nothing to learn from yet" in html
+    assert ("“nonsense” cannot be chosen here" in html) == (window == "nonsense")
 
 
 def test_a_missing_price_is_said(poster: Instance, anna: User, client: Client, gpu_class: GpuClass) -> None:
