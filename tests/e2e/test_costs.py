@@ -37,5 +37,5 @@ def test_a_chart_tells_its_amounts_and_leads_to_them(page: Page) -> None:
     page.wait_for_url(f"**/acme/costs/{month}")
     page.locator(".kpi__value a").first.click()
     page.wait_for_url(f"**/acme/costs/lines/{month}")
-    page.locator(".costs--lines tbody a").first.click()
+    page.locator(".costs--phone tbody a").first.click()
     expect(page.locator(".formula")).to_contain_text("÷ 3600 =")

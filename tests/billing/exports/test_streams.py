@@ -102,7 +102,7 @@ async def test_it_leaves_in_pieces_as_it_is_read(books: Books, secret: str, in_s
     assert (caller.sent[0]["status"], len(caller.pieces)) == (200, 1 + len(lines))
     rows = rows_of(Format.FOCUS_1_4, b"".join(caller.pieces))
     assert sum(Decimal(str(row["BilledCost"])) for row in rows) == sum(each.amount for each in lines)
-    assert await sync_to_async(busy)() == []
+    await sync_to_async(wait_until)(lambda: busy() == [])
 
 
 async def test_whoever_goes_away_leaves_no_statement_behind(books: Books, secret: str, in_small_pieces: None) -> None:
