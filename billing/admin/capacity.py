@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from billing.calendars import Calendar
 from billing.capacity_costs import Used, capacity_costs
 from billing.models import CapacityInterval
 from billing.windows import parse
+from tenants.console.pages import console_page
 
 WINDOWS = ("7d", "30d", "month", "lastmonth")
 USUAL = "30d"
@@ -48,14 +48,11 @@ class CapacityIntervalAdmin(BookAdmin):
         places = capacity_costs(window, calendar, now=now)
         labels = {"7d": _("7 days"), "30d": _("30 days"), "month": _("this month"), "lastmonth": _("last month")}
         context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Capacity and its costs"),
             "window": window,
             "windows": [(name, labels[name], name == chosen) for name in WINDOWS],
             "places": places,
             "total": sum((place.total for place in places), Used()),
             "currency": settings.DEFAULT_CURRENCY,
-            "media": self.media,
         }
-        return TemplateResponse(request, "admin/billing/capacity_costs.html", context)
+        return console_page(self, request, "admin/billing/capacity_costs.html", context)

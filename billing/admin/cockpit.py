@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +19,7 @@ from billing.models import BillingPeriod
 from billing.operations import close_period
 from billing.periods import Month
 from tenants.access import operator_may
+from tenants.console.pages import console_page
 from tenants.models import User
 
 CLOSE = "billing.close_billingperiod"
@@ -61,7 +61,7 @@ class Cockpit(ModelAdmin):
             "may_close": operator_may(request.user, CLOSE),
             "grace_hours": int(grace().total_seconds()) // 3600,
         }
-        return TemplateResponse(request, "admin/billing/cockpit.html", self._framed(request, context))
+        return console_page(self, request, "admin/billing/cockpit.html", context)
 
     def close(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Show all that is known of one month, and close it when that is confirmed."""
@@ -74,10 +74,7 @@ class Cockpit(ModelAdmin):
             return _closed(request, period)
         [standing] = standings([period], now=timezone.now(), verified=True)
         context = {"title": _("Close %(period)s") % {"period": period}, "standing": standing, "period": period}
-        return TemplateResponse(request, "admin/billing/close_period.html", self._framed(request, context))
-
-    def _framed(self, request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
+        return console_page(self, request, "admin/billing/close_period.html", context)
 
 
 def _closed(request: HttpRequest, period: BillingPeriod) -> HttpResponse:

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,6 +24,7 @@ from billing.operations import decide, settle_facts
 from billing.quarantine import Doubtful
 from billing.supposing import changes_by
 from tenants.access import operator_may
+from tenants.console.pages import console_page
 from tenants.models import Tenant, User
 
 DECIDE = "billing.decide_factdecision"
@@ -106,7 +106,7 @@ class FactDecisionAdmin(BookAdmin):
             "rows": list(zip(facts, changes, strict=True)) if changes else [(each, None) for each in facts],
             "may_decide": operator_may(request.user, DECIDE),
         }
-        return TemplateResponse(request, "admin/billing/doubts.html", self._framed(request, context))
+        return console_page(self, request, "admin/billing/doubts.html", context)
 
     def decide(self, request: HttpRequest) -> HttpResponse:
         """Show the chosen facts and what taking them all would change; decide about them when that is confirmed."""
@@ -134,10 +134,7 @@ class FactDecisionAdmin(BookAdmin):
             "back": _list(request),
         }
         status = 422 if form.is_bound else 200
-        return TemplateResponse(request, "admin/billing/decide_facts.html", self._framed(request, context), status=status)
-
-    def _framed(self, request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
+        return console_page(self, request, "admin/billing/decide_facts.html", context, status=status)
 
 
 def _decide_all(request: HttpRequest, facts: list[Doubtful], *, counts: bool, reason: str) -> None:

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -24,6 +23,7 @@ from billing.pricing import LIMIT
 from billing.typed_amounts import TypedAmount
 from engines.models import GpuClass
 from tenants.access import operator_may
+from tenants.console.pages import console_page
 from tenants.models import Tenant
 
 
@@ -89,8 +89,6 @@ class PriceLists(ModelAdmin):
         last_month = Month.of(now.date()).preceding
         asked = WhatIfForm(request.GET if "per_hour" in request.GET else None, initial={"month": str(last_month)})
         context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Price lists"),
             "whose": whose,
             "lists": price_lists(_scope(chosen.get("of_class"), chosen.get("of_tenant")), now=now),
@@ -99,11 +97,10 @@ class PriceLists(ModelAdmin):
             # Amounts of tenants are of the books, which not everybody sees who may look at prices.
             "may_suppose": operator_may(request.user, "billing.view_charge"),
             "may_add": self.has_add_permission(request),
-            "media": self.media,
         }
         if not context["may_suppose"]:
             context |= {"what_if": None, "supposed": None}
-        return TemplateResponse(request, "admin/billing/price_lists.html", context)
+        return console_page(self, request, "admin/billing/price_lists.html", context)
 
 
 def _scope(gpu_class: GpuClass | None, tenant: Tenant | None) -> Q:

@@ -5,13 +5,13 @@ from typing import Any, TypeVar, cast
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from engines.admin.words import STATE_WORDS
 from engines.models import Instance, Volume
 from tenants import access
+from tenants.console.pages import console_page
 from tenants.errors import PortalError
 from tenants.models import Membership, User
 from tenants.read_only import change_permission
@@ -46,6 +46,5 @@ def ask_about(
 
     `question` names a template that extends chosen_instances.html; `context` holds what that shows, its `title` and the `action`.
     """
-    shared = model_admin.admin_site.each_context(request) | {"opts": model_admin.opts, "media": model_admin.media}
     chosen = [(instance, STATE_WORDS[instance.state]) for instance in instances]
-    return TemplateResponse(request, f"admin/engines/{question}.html", shared | {"instances": chosen} | context)
+    return console_page(model_admin, request, f"admin/engines/{question}.html", {"instances": chosen} | context)

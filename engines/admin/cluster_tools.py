@@ -24,6 +24,7 @@ from engines.models import Cluster, GpuClass
 from engines.operations.clusters import adopt_classes
 from tenants.access import operator_may
 from tenants.console.audited import AuditedAdmin
+from tenants.console.pages import console_page
 from tenants.models import User
 
 TIME_LIMIT_SECONDS = 60.0
@@ -121,5 +122,4 @@ class ClusterTools(AuditedAdmin):
             return None
 
     def _page(self, request: HttpRequest, name: str, cluster: Cluster, **context: Any) -> TemplateResponse:
-        shared = {**self.admin_site.each_context(request), "opts": self.opts, "cluster": cluster, "media": self.media}
-        return TemplateResponse(request, f"admin/engines/{name}.html", shared | context)
+        return console_page(self, request, f"admin/engines/{name}.html", {"cluster": cluster} | context)

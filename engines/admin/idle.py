@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
@@ -19,6 +18,7 @@ from engines.models.idle import WEEKDAYS, day_bits
 from engines.queries.idle import SENTENCES, policy_sentence
 from engines.queries.simulating import CHOICES, simulate
 from tenants.console.audited import AuditedAdmin
+from tenants.console.pages import console_page
 from tenants.models import Tenant
 from tenants.read_only import RecordAdmin
 
@@ -109,8 +109,8 @@ class IdleRuleAdmin(AuditedAdmin):
         rows = [
             (each, [(minutes, each.gpu_hours_saved(minutes), each.outcomes[minutes]) for minutes in CHOICES]) for each in outcomes
         ]
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Idle time simulator"), "form": form}
-        return TemplateResponse(request, "admin/engines/idle_simulator.html", context | {"rows": rows, "media": self.media})
+        context = {"title": _("Idle time simulator"), "form": form, "rows": rows}
+        return console_page(self, request, "admin/engines/idle_simulator.html", context)
 
 
 class SimulatorForm(forms.Form):
