@@ -24,6 +24,7 @@ from billing.operations import decide, settle_facts
 from billing.quarantine import Doubtful
 from billing.supposing import changes_by
 from tenants.access import operator_may
+from tenants.console.fields import one_or_all
 from tenants.console.pages import console_page
 from tenants.models import Tenant, User
 
@@ -38,13 +39,7 @@ class WhichForm(forms.Form):
     standing = forms.ChoiceField(
         label=gettext_lazy("State"), choices=Standing.choices, required=False, widget=UnfoldAdminSelectWidget
     )
-    of_tenant = forms.ModelChoiceField(
-        label=gettext_lazy("Tenant"),
-        queryset=Tenant.objects.all(),
-        required=False,
-        empty_label=gettext_lazy("all"),
-        widget=UnfoldAdminSelectWidget,
-    )
+    of_tenant = one_or_all(gettext_lazy("Tenant"), Tenant.objects.all())
 
 
 class DecisionForm(forms.Form):

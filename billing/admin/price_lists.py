@@ -23,6 +23,7 @@ from billing.pricing import LIMIT
 from billing.typed_amounts import TypedAmount
 from engines.models import GpuClass
 from tenants.access import operator_may
+from tenants.console.fields import one_or_all
 from tenants.console.pages import console_page
 from tenants.models import Tenant
 
@@ -30,20 +31,8 @@ from tenants.models import Tenant
 class WhoseForm(forms.Form):
     """Which histories are shown."""
 
-    of_class = forms.ModelChoiceField(
-        label=gettext_lazy("GPU class"),
-        queryset=GpuClass.objects.all(),
-        required=False,
-        empty_label=gettext_lazy("all"),
-        widget=UnfoldAdminSelectWidget,
-    )
-    of_tenant = forms.ModelChoiceField(
-        label=gettext_lazy("Tenant"),
-        queryset=Tenant.objects.all(),
-        required=False,
-        empty_label=gettext_lazy("all"),
-        widget=UnfoldAdminSelectWidget,
-    )
+    of_class = one_or_all(gettext_lazy("GPU class"), GpuClass.objects.all())
+    of_tenant = one_or_all(gettext_lazy("Tenant"), Tenant.objects.all())
 
 
 class WhatIfForm(forms.Form):

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget
 
 from engines.idle.policy import Policy
 from engines.models import Engine, IdleRule, Schedule, Use
@@ -18,6 +18,7 @@ from engines.models.idle import WEEKDAYS, day_bits
 from engines.queries.idle import SENTENCES, policy_sentence
 from engines.queries.simulating import CHOICES, simulate
 from tenants.console.audited import AuditedAdmin
+from tenants.console.fields import one_or_all
 from tenants.console.pages import console_page
 from tenants.models import Tenant
 from tenants.read_only import RecordAdmin
@@ -116,12 +117,8 @@ class IdleRuleAdmin(AuditedAdmin):
 class SimulatorForm(forms.Form):
     """What to replay."""
 
-    tenant = forms.ModelChoiceField(
-        label=_("Tenant"), queryset=Tenant.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
-    )
-    engine = forms.ModelChoiceField(
-        label=_("Engine"), queryset=Engine.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
-    )
+    tenant = one_or_all(_("Tenant"), Tenant.objects.all())
+    engine = one_or_all(_("Engine"), Engine.objects.all())
     warm_up_minutes = forms.IntegerField(
         label=_("Warm-up, minutes"), min_value=0, max_value=1440, initial=10, widget=UnfoldAdminIntegerFieldWidget
     )
