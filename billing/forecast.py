@@ -7,7 +7,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 
 from django.db.models import Q
 
@@ -18,16 +17,13 @@ from billing.hindsight import Hindsight, Past, hindsight
 from billing.models import DayRollup, UsageInterval
 from billing.models.charges import USAGE
 from billing.money import Money
-from billing.projection import DAYS_BACK, Known, Projection, project
+from billing.projection import DAYS_BACK, Known, Projection, project, ratio
 from billing.rating import Cell
 from billing.spans import Recurrence, Span, span_at
 
 ZERO = Decimal(0)
 MONTHS_TRIED = 3
 """Months that are over in which the method is tried, at most."""
-
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ def tried(scope: Q, calendar: Calendar, now: datetime) -> Hindsight | None:
     if not days.used:
         return None
     began = since if DayRollup.objects.filter(of_currency, day__lt=since).exists() else min(days.used)
-    passed = Fraction((now - present.starts_at) // _MICROSECOND, (present.ends_at - present.starts_at) // _MICROSECOND)
+    passed = ratio(now - present.starts_at, present.ends_at - present.starts_at)
     return hindsight(Past(currency, days.posted, days.used, began), calendar, spans, passed)
 
 

@@ -15,11 +15,10 @@ from fractions import Fraction
 
 from billing.calendars import Calendar
 from billing.money import Money, round_half_even
-from billing.projection import DAYS_BACK, Known, project
+from billing.projection import DAYS_BACK, MICROSECOND, Known, project, ratio
 from billing.spans import Span
 
 ZERO = Decimal(0)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +76,14 @@ def hindsight(past: Past, calendar: Calendar, spans: Sequence[Span], passed: Fra
 
 def _trial(past: Past, calendar: Calendar, span: Span, passed: Fraction) -> Trial | None:
     cost = _sum(past.posted, span.first, span.last)
-    length = (span.ends_at - span.starts_at) // _MICROSECOND
-    now = span.starts_at + int(passed * length) * _MICROSECOND
+    length = (span.ends_at - span.starts_at) // MICROSECOND
+    now = span.starts_at + int(passed * length) * MICROSECOND
     today = calendar.day_of(now)
     history = _history(past, today)
     if cost <= 0 or past.began > span.first or not any(history.values()):
         return None
     starts_at, ends_at = calendar.day_span(today)
-    part = Fraction((now - starts_at) // _MICROSECOND, (ends_at - starts_at) // _MICROSECOND)
+    part = ratio(now - starts_at, ends_at - starts_at)
     before = _sum(past.posted, span.first, today - timedelta(days=1))
     known = Known(
         now=now,

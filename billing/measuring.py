@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db.models import F, Q, Window
 from django.db.models.functions import Lag, Lead
 
+from aigc_portal.arrays import one_of
 from billing.doubts import in_doubt
 from billing.metering import BillFrom, Fact, Kind, Metered, OwnerChange, TagChange, Usage, meter
 from billing.models import UsageInterval
-from billing.models.ranges import one_of
 from billing.quarantine import DOUBTFUL
 from billing.storage import VolumeFact, meter_volume
 from engines import models as engines

@@ -23,6 +23,7 @@ from billing.spans import Span
 
 WEEKS = 4
 DAYS_BACK = 7 * WEEKS
+MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1)
 
 
@@ -53,14 +54,14 @@ class Projection:
 def project(known: Known, span: Span) -> Projection:
     """Look ahead from `now`, which lies in the span, to its end."""
     spent = Fraction(known.spent)
-    hours_left = Fraction((span.ends_at - known.now) // timedelta(microseconds=1), _HOUR // timedelta(microseconds=1))
+    hours_left = ratio(span.ends_at - known.now, _HOUR)
     on_and_on = spent + Fraction(known.per_hour) * hours_left
     likely = spent + _usual(known, span) if known.history else on_and_on
     return Projection(
         low=round_half_even(spent + Fraction(known.stored_per_hour) * hours_left),
         likely=round_half_even(likely),
         high=round_half_even(max(on_and_on, likely)),
-        run_rate=round_half_even(spent * _ratio(span.ends_at - span.starts_at, known.now - span.starts_at)),
+        run_rate=round_half_even(spent * ratio(span.ends_at - span.starts_at, known.now - span.starts_at)),
     )
 
 
@@ -75,11 +76,10 @@ def _usual(known: Known, span: Span) -> Fraction:
         found = by_weekday.get(day.weekday())
         return Fraction(median(found) if found else of_all)
 
-    left_of_today = _ratio(known.day_ends_at - known.now, known.day_ends_at - known.day_starts_at)
+    left_of_today = ratio(known.day_ends_at - known.now, known.day_ends_at - known.day_starts_at)
     return usual(known.today) * left_of_today + sum(map(usual, span.days_after(known.today)), Fraction(0))
 
 
-def _ratio(part: timedelta, whole: timedelta) -> Fraction:
+def ratio(part: timedelta, whole: timedelta) -> Fraction:
     """Return how many times `whole` is in `part`; 1 before anything has passed."""
-    microsecond = timedelta(microseconds=1)
-    return Fraction(part // microsecond, whole // microsecond) if whole else Fraction(1)
+    return Fraction(part // MICROSECOND, whole // MICROSECOND) if whole else Fraction(1)

@@ -14,13 +14,13 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from aigc_portal.arrays import one_of
 from billing import ledger, locks
 from billing.accounts import Calendars, Periods, calendars_of
 from billing.ledger import Subject
 from billing.measuring import Measured, measure_instances, measure_volumes, written_usage
 from billing.metering import Usage
 from billing.models import Charge, Meter, VolumeMeter
-from billing.models.ranges import one_of
 from billing.posting import post
 from billing.pricebook import PriceBook
 from billing.pricing import price_spans

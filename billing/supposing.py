@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from aigc_portal.arrays import one_of
 from billing.accounts import Calendars, reading_calendars
 from billing.measuring import InstanceFacts, volume_facts
 from billing.metering import Usage, UsageKind
 from billing.models import Meter, VolumeMeter
-from billing.models.ranges import one_of
 from billing.money import Money
 from billing.pricebook import PriceBook
 from billing.pricing import price_spans

@@ -11,15 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 
+from billing import recent_windows
 from billing.admin.books import BookAdmin
 from billing.calendars import Calendar
 from billing.capacity_costs import Used, capacity_costs
 from billing.models import CapacityInterval
 from billing.windows import parse
 from tenants.console.pages import console_page
-
-WINDOWS = ("7d", "30d", "month", "lastmonth")
-USUAL = "30d"
 
 
 @admin.register(CapacityInterval)
@@ -41,16 +39,14 @@ class CapacityIntervalAdmin(BookAdmin):
         """Show by cluster and class what was taken and what was idle, in days of UTC and at list prices."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        asked = request.GET.get("window", USUAL)
-        chosen = asked if asked in WINDOWS else USUAL
+        chosen = recent_windows.offered(request.GET.get("window", ""))
         calendar, now = Calendar.of("UTC", settings.DEFAULT_CURRENCY), timezone.now()
         window = parse(chosen, calendar, now)
         places = capacity_costs(window, calendar, now=now)
-        labels = {"7d": _("7 days"), "30d": _("30 days"), "month": _("this month"), "lastmonth": _("last month")}
         context: dict[str, Any] = {
             "title": _("Capacity and its costs"),
             "window": window,
-            "windows": [(name, labels[name], name == chosen) for name in WINDOWS],
+            "windows": recent_windows.choices(chosen),
             "places": places,
             "total": sum((place.total for place in places), Used()),
             "currency": settings.DEFAULT_CURRENCY,

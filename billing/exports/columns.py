@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from aigc_portal.spreadsheets import STARTS_A_FORMULA
-from billing.focus.source import moment
+from billing.focus.source import IS_USAGE, moment
 
 
 class Kind(Enum):
@@ -45,7 +45,6 @@ def _unicode(character: str) -> str:
 
 
 _FORMULAS = ", ".join(map(_unicode, STARTS_A_FORMULA))
-_OF_USAGE = "charge.category IN ('gpu', 'storage')"
 
 
 COLUMNS = (
@@ -66,8 +65,8 @@ COLUMNS = (
         "By the clock of the account.",
     ),
     Column("time_zone", Kind.WORD, "period.time_zone", "Of the account."),
-    Column("seconds", Kind.WHOLE, f"CASE WHEN {_OF_USAGE} THEN charge.seconds END", "Below 0 in reversals."),
-    Column("quantity", Kind.AMOUNT, f"CASE WHEN {_OF_USAGE} THEN charge.quantity_milli * 0.001 END", "GPUs or GiB."),
+    Column("seconds", Kind.WHOLE, f"CASE WHEN {IS_USAGE} THEN charge.seconds END", "Below 0 in reversals."),
+    Column("quantity", Kind.AMOUNT, f"CASE WHEN {IS_USAGE} THEN charge.quantity_milli * 0.001 END", "GPUs or GiB."),
     Column("unit", Kind.WORD, "CASE charge.category WHEN 'gpu' THEN 'GPU' WHEN 'storage' THEN 'GiB' END", ""),
     Column("user", Kind.TYPED, "owner.username", ""),
     Column("instance", Kind.WORD, "instance.slug", ""),

@@ -15,7 +15,7 @@ Quoted = Callable[[object], str]
 UNNAMED = "default"
 """What a storage class without a name is called: the cluster's own choice."""
 
-_IS_USAGE = "charge.category IN ('gpu', 'storage')"
+IS_USAGE = "charge.category IN ('gpu', 'storage')"
 _MILLI_SECONDS = "charge.seconds::bigint * charge.quantity_milli"
 _SECONDS = f"trim_scale(({_MILLI_SECONDS})::numeric * 0.001)"
 # So many decimals that the division's own rounding never shows.
@@ -119,8 +119,8 @@ def _of_kind() -> dict[str, str]:
     """What the category, the GPU class and the storage class decide alone: cells, and whether and what was used, in words."""
     memory = "',\"x_GpuMemoryMiB\":' || gpu_class.memory_mib || '}'"
     return {
-        "ChargeCategory": f"CASE WHEN {_IS_USAGE} THEN 'Usage' ELSE initcap(charge.category) END",
-        "ChargeFrequency": f"CASE WHEN {_IS_USAGE} THEN 'Usage-Based' ELSE 'One-Time' END",
+        "ChargeCategory": f"CASE WHEN {IS_USAGE} THEN 'Usage' ELSE initcap(charge.category) END",
+        "ChargeFrequency": f"CASE WHEN {IS_USAGE} THEN 'Usage-Based' ELSE 'One-Time' END",
         "ConsumedUnit": _by_kind("'GPU-Seconds'", "'GiB-Seconds'"),
         "PricingUnit": _by_kind("'GPU-Hours'", "'GiB-Hours'"),
         "PricingCategory": _by_kind("'Standard'", "'Standard'"),
@@ -136,7 +136,7 @@ def _of_kind() -> dict[str, str]:
             f"""'{{"x_StorageClass":' || to_json({_STORAGE_CLASS}) || '}}'""",
         ),
         "x_GpuClass": "gpu_class.slug",
-        "is_used": _IS_USAGE,
+        "is_used": IS_USAGE,
         "use": _by_kind(
             "'GPU ' || gpu_class.name || ': running time'", f"'Workspace volume of storage class ' || {_STORAGE_CLASS}"
         ),

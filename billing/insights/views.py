@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from billing import charts, queries, windows
+from billing import charts, queries, recent_windows, windows
 from billing.accounts import calendar_of
 from billing.insights.gathering import gather
 from billing.insights.report import Pausing, report
@@ -14,27 +14,23 @@ from billing.insights.words import CAUSES
 from engines.release.spans import KEPT_FOR
 from tenants.membership import PortalRequest, member
 
-WINDOWS = ("7d", "30d", "month", "lastmonth")
-USUAL = "30d"
-
 
 @login_required
 def insights(request: PortalRequest, tenant_slug: str) -> HttpResponse:
     """Show what use tells about costs, for one of four windows; whoever asks for another is told, and shown the usual one."""
     membership = member(request, tenant_slug)
-    now, asked = timezone.now(), request.GET.get("window", USUAL)
-    chosen = asked if asked in WINDOWS else USUAL
+    now, asked = timezone.now(), request.GET.get("window", recent_windows.USUAL)
+    chosen = recent_windows.offered(asked)
     with queries.snapshot():
         calendar = calendar_of(membership.tenant)
         window = windows.parse(chosen, calendar, now)
         known = gather(membership, window, calendar, now=now)
         found = report(known) if known is not None else None
-    labels = {"7d": _("7 days"), "30d": _("30 days"), "month": _("this month"), "lastmonth": _("last month")}
     context = {
         "tenant": membership.tenant,
         "membership": membership,
         "own_only": queries.scope_of(membership) is not None,
-        "windows": [(name, labels[name], name == chosen) for name in WINDOWS],
+        "windows": recent_windows.choices(chosen),
         "window": window,
         "not_offered": "" if asked == chosen else asked,
         "zone": calendar.period_at(now).time_zone,

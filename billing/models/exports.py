@@ -95,7 +95,7 @@ class ExportJob(models.Model):
     @property
     def download_name(self) -> str:
         """What the file is called on somebody's disk."""
-        kind = f"-{self.format}" if self.format_.focus or self.format_ is Format.SHEET_CSV else ""
+        kind = "" if self.format == self.format_.ending else f"-{self.format}"
         return f"costs-{self.tenant.slug}-{self.first_day:%Y%m%d}-{self.last_day:%Y%m%d}{kind}.{self.format_.ending}"
 
     @property
