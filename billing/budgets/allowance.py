@@ -54,15 +54,15 @@ class Allowance:
         return max(HUNDRED - self.standing.used_percent, 0)
 
 
-def allowances(membership: Membership, *, now: datetime) -> list[Allowance]:
+def allowances(membership: Membership, *, now: datetime, known: Iterable[Standing] = ()) -> list[Allowance]:
     """Return what is left for the member, no project's first; empty where no budget binds them.
 
-    One query, and where there are budgets four more and seven at most for each.
+    One query, and where there are budgets four more and seven at most for each that is not `known` (see `standings`).
     """
     budgets = list(_binding(membership))
     if not budgets:
         return []
-    found, rates = standings(membership.tenant, budgets, now=now)
+    found, rates = standings(membership.tenant, budgets, now=now, known=known)
     of_all = [each for each in found if each.budget.scope in (Budget.Scope.TENANT, Budget.Scope.PERSON)]
     of_classes = [each for each in found if each.budget.scope == Budget.Scope.GPU_CLASS]
     of_projects = [each for each in found if each.budget.scope == Budget.Scope.PROJECT]

@@ -108,16 +108,24 @@ class Rates:
 
 
 def standings(
-    tenant: Tenant, budgets: Iterable[Budget], *, now: datetime, besides: UUID | None = None
+    tenant: Tenant,
+    budgets: Iterable[Budget],
+    *,
+    now: datetime,
+    besides: UUID | None = None,
+    known: Iterable[Standing] = (),
 ) -> tuple[list[Standing], Rates]:
     """Return how these budgets of the tenant stand, and the rates by which that was found.
 
     Left out are budgets in another currency than the account's present one, which nothing is charged in. `besides`: an instance
-    that is not counted among what runs. Three queries, and seven at most for each budget.
+    that is not counted among what runs. `known`: standings of the same moment, which are not worked out again. Three
+    queries, and seven at most for each other budget.
     """
     calendar = calendar_of(tenant)
     rates = Rates.of(tenant, calendar, now)
-    return [_standing(each, calendar, rates, now, besides) for each in in_force(budgets, rates.currency)], rates
+    found = {each.budget: each for each in known}
+    present = in_force(budgets, rates.currency)
+    return [found.get(each) or _standing(each, calendar, rates, now, besides) for each in present], rates
 
 
 def in_force(budgets: Iterable[Budget], currency: str) -> Sequence[Budget]:

@@ -25,7 +25,7 @@ from billing.money import Money
 from billing.pages.drawn import line_of_days, stacked_months
 from billing.pages.figures import Figures, booked, estimated, percent
 from billing.pages.labels import Labels
-from billing.pages.outlook import daily_limit, fullest_budget, is_of_this_month, month_ahead, months_tried
+from billing.pages.outlook import budgets_about, daily_limit, fullest, is_of_this_month, month_ahead, months_tried
 from billing.pages.own import Own, own
 from billing.pages.reasons import Reason, reasons
 from billing.pages.wanted import Wanted, last_months, preceding, until_yesterday
@@ -89,7 +89,8 @@ def dashboard(membership: Membership, wanted: Wanted, calendar: Calendar, *, now
     rows = _rows(table, total, wanted, labels)
     over = until_yesterday(wanted.window, today)
     columns = stacked_months(scope, wanted, calendar, months, live, labels)
-    line = line_of_days(scope, wanted, calendar, days, live, daily_limit(membership, wanted, calendar, now))
+    budgets = budgets_about(membership, wanted, calendar, now)
+    line = line_of_days(scope, wanted, calendar, days, live, daily_limit(budgets))
     return Dashboard(
         as_of=now,
         total=total,
@@ -103,11 +104,17 @@ def dashboard(membership: Membership, wanted: Wanted, calendar: Calendar, *, now
         days=line,
         forecast=month_ahead(membership, wanted, calendar, now),
         hindsight=months_tried(membership, wanted, calendar, now),
-        budget=fullest_budget(membership, wanted, calendar, now),
-        own=own(membership, calendar, now=now) if wanted.is_own and is_of_this_month(wanted, calendar, now) else None,
+        budget=fullest(budgets),
+        own=_own(membership, wanted, calendar, now, budgets),
         has_unpriced=_has_unpriced(membership),
         is_empty=not rows and not any(column.total for column in columns.columns),
     )
+
+
+def _own(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime, budgets: list[Standing]) -> Own | None:
+    if not wanted.is_own or not is_of_this_month(wanted, calendar, now):
+        return None
+    return own(membership, calendar, now=now, budgets=budgets)
 
 
 def _table(scope: Q, wanted: Wanted, calendar: Calendar, today: Window, live: Sequence[Accrued]) -> dict[str, Figures]:

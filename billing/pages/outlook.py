@@ -1,9 +1,10 @@
 """What is to come: the end of the present month, and how budgets for all that the page is about stand."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from fractions import Fraction
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from billing.budgets.standing import Standing, standings
 from billing.calendars import Calendar
@@ -13,7 +14,6 @@ from billing.models import Budget
 from billing.money import Money, round_half_even
 from billing.pages.wanted import Wanted
 from billing.queries import visible_to
-from billing.spans import span_at
 from billing.windows import parse
 from tenants.models import Membership
 
@@ -28,26 +28,29 @@ def months_tried(membership: Membership, wanted: Wanted, calendar: Calendar, now
     return tried(visible_to(membership), calendar, now) if is_of_this_month(wanted, calendar, now) else None
 
 
-def daily_limit(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Money | None:
-    """Return what the tightest budget leaves for each day of its period; None without any."""
-    return min((_for_a_day(each, calendar, now) for each in _budgets(membership, wanted, calendar, now)), default=None)
+def budgets_about(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> list[Standing]:
+    """Return how those stand that are in force for exactly these costs.
 
-
-def fullest_budget(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> Standing | None:
-    """Return the budget of which most is used; None without any. One query, and without budgets no more (see `standings`)."""
-    budgets = list(_budgets(membership, wanted, calendar, now).select_related("person"))
-    found = standings(membership.tenant, budgets, now=now)[0] if budgets else []
-    return max(found, key=lambda each: each.spent.amount / each.budget.amount, default=None)
-
-
-def _budgets(membership: Membership, wanted: Wanted, calendar: Calendar, now: datetime) -> QuerySet[Budget]:
-    """Return those in force for exactly these costs: the whole tenant's for who sees everybody's, else the member's own."""
+    The whole tenant's for who sees everybody's, else the member's own. One query, and without budgets no more (see `standings`).
+    """
     if not _is_about_everything(wanted, calendar, now):
-        return Budget.objects.none()
+        return []
     about = Q(person=membership.user_id) if wanted.is_own else Q(person=None)
-    return Budget.objects.filter(
+    found = Budget.objects.filter(
         about, tenant=membership.tenant_id, tag="", gpu_class=None, active=True, currency=wanted.currency
     )
+    budgets = list(found.select_related("person"))
+    return standings(membership.tenant, budgets, now=now)[0] if budgets else []
+
+
+def daily_limit(budgets: Iterable[Standing]) -> Money | None:
+    """Return what the tightest budget leaves for each day of its period; None without any."""
+    return min(map(_for_a_day, budgets), default=None)
+
+
+def fullest(budgets: Iterable[Standing]) -> Standing | None:
+    """Return the budget of which most is used; None without any."""
+    return max(budgets, key=lambda each: each.spent.amount / each.budget.amount, default=None)
 
 
 def is_of_this_month(wanted: Wanted, calendar: Calendar, now: datetime) -> bool:
@@ -59,7 +62,6 @@ def _is_about_everything(wanted: Wanted, calendar: Calendar, now: datetime) -> b
     return not wanted.is_narrowed and not wanted.at_list_prices and wanted.currency == calendar.currency_at(now)
 
 
-def _for_a_day(budget: Budget, calendar: Calendar, now: datetime) -> Money:
-    span = span_at(calendar, budget.recurrence, now)
-    days = (span.last - span.first).days + 1
-    return Money(round_half_even(Fraction(budget.amount) / days), budget.currency)
+def _for_a_day(standing: Standing) -> Money:
+    days = (standing.span.last - standing.span.first).days + 1
+    return Money(round_half_even(Fraction(standing.budget.amount) / days), standing.budget.currency)

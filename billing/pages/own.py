@@ -1,13 +1,14 @@
 """What somebody who sees only their own costs wants to know beside them: what may still be spent, and what paused data costs."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from billing.accrual import accrued
 from billing.budgets.allowance import Allowance, allowances
+from billing.budgets.standing import Standing
 from billing.calendars import Calendar
 from billing.models import UsageInterval
 from billing.money import Money
@@ -39,11 +40,14 @@ class Own:
     disks_per_day: Money
 
 
-def own(membership: Membership, calendar: Calendar, *, now: datetime) -> Own:
-    """Read it. Two queries at least; three more where data is stored, and of budgets what `allowances` says."""
+def own(membership: Membership, calendar: Calendar, *, now: datetime, budgets: Iterable[Standing]) -> Own:
+    """Read it, given how some budgets stand.
+
+    Two queries at least; three more where data is stored, and of other budgets what `allowances` says.
+    """
     disks = _paused_disks(membership, calendar, now)
     total = Money.sum((each.per_day for each in disks), calendar.currency_at(now))
-    left = allowances(membership, now=now) if access.may(membership, Action.LAUNCH) else []
+    left = allowances(membership, now=now, known=budgets) if access.may(membership, Action.LAUNCH) else []
     return Own(left, disks, total)
 
 

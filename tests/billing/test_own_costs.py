@@ -200,4 +200,4 @@ def test_queries_do_not_grow_with_data_and_classes(client: Client, acme: Tenant,
         set_price(gpu_class=gpu_class, per_hour=Decimal(1), starts_at=BEGINNING)
         Capacity.objects.create(cluster=spent.cluster, gpu_class=gpu_class, slots=1)
     settle_due(now=NOW)
-    assert (before, count()) == (46, 46)
+    assert (before, count()) == (39, 39)
