@@ -9,7 +9,7 @@ from typing import Any
 from billing.metering import Fact
 from billing.models import Charge
 from billing.pricebook import PriceSpan
-from engines.models import Instance, RunFact
+from engines.models import Instance, RunFact, Volume, VolumeFact
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -39,6 +39,13 @@ def record(instance: Instance, kind: str, at: datetime, *, run_id: str = "", **f
     return RunFact.objects.get_or_create(
         instance=instance, run_id=run_id, kind=kind, source=source, at=at, defaults=defaults | fields
     )[0]
+
+
+def provisioned(volume: Volume, at: datetime, *, observed_at: datetime, size_gib: int) -> VolumeFact:
+    """Write that a volume is there, as the watcher does."""
+    who = {"tenant": volume.tenant, "owner": volume.owner}
+    about = {"source": "cluster", "at": at, "observed_at": observed_at, "size_gib": size_gib}
+    return VolumeFact.objects.create(volume=volume, kind="provisioned", **about | who)
 
 
 def lines(charges: Iterable[Charge]) -> list[tuple[str, int, str]]:

@@ -21,7 +21,7 @@ from engines.models import Instance, RunFact, VolumeFact
 from tenants.audit.models import AuditEvent
 from tenants.models import Tenant, User
 from tests import factories
-from tests.billing.facts import BEGINNING, lines, moment, record
+from tests.billing.facts import BEGINNING, lines, moment, provisioned, record
 
 LIST = reverse("admin:billing_factdecision_doubts")
 DECIDE = reverse("admin:billing_factdecision_decide")
@@ -105,19 +105,10 @@ def test_suppositions_stand_by_themselves_and_together(instance: Instance) -> No
 
 
 @pytest.fixture
-def old_volume(instance: Instance, acme: Tenant) -> VolumeFact:
+def old_volume(instance: Instance) -> VolumeFact:
     """There since March, as became known yesterday."""
     set_storage_price(per_hour=Decimal(1), starts_at=BEGINNING)
-    fact = VolumeFact.objects.create(
-        volume=instance.volume,
-        kind="provisioned",
-        source="cluster",
-        at=READY,
-        observed_at=LATE,
-        tenant=acme,
-        owner=instance.owner,
-        size_gib=1,
-    )
+    fact = provisioned(instance.volume, READY, observed_at=LATE, size_gib=1)
     settle_due(now=NOW)
     return fact
 

@@ -10,10 +10,10 @@ from billing.errors import DecisionRefused
 from billing.models import BillingPeriod, Charge, FactDecision, Meter, VolumeMeter
 from billing.operations import decide, settle, settle_due
 from billing.quarantine import find, waiting
-from engines.models import Instance, RunFact, VolumeFact
+from engines.models import Instance, RunFact
 from tenants.audit.models import AuditEvent
 from tenants.models import Tenant, User
-from tests.billing.facts import lines, moment, record
+from tests.billing.facts import lines, moment, provisioned, record
 from tests.billing.test_command import billing
 
 NOW = moment("2026-05-05T00:00:00")
@@ -83,18 +83,9 @@ def test_a_sign_of_life_in_doubt_hides_no_other(instance: Instance) -> None:
     assert [each.doubt for each in waiting()] == ["from_the_future"]
 
 
-def test_facts_about_volumes_alike(instance: Instance, acme: Tenant) -> None:
+def test_facts_about_volumes_alike(instance: Instance) -> None:
     volume = instance.volume
-    fact = VolumeFact.objects.create(
-        volume=volume,
-        kind="provisioned",
-        source="cluster",
-        at=READY,
-        observed_at=LATE,
-        tenant=acme,
-        owner=instance.owner,
-        size_gib=100,
-    )
+    fact = provisioned(volume, READY, observed_at=LATE, size_gib=100)
     settle_due(now=NOW)
     assert (VolumeMeter.objects.get(volume=volume).quarantined, [each.name for each in waiting()]) == (1, [f"volume-{fact.pk}"])
     assert not volume.usage_intervals.exists()
